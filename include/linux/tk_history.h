@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _LINUX_TK_HISTORY_H
+#define _LINUX_TK_HISTORY_H
+
+#include <linux/bits.h>
+#include <linux/clocksource_ids.h>
+#include <linux/errno.h>
+#include <linux/ktime.h>
+#include <linux/types.h>
+
+/*
+ * Flags of struct ktime_conversion
+ *
+ * KTIME_CONVERSION_SUSPENDED:	The counter had this value while the system was
+ *				suspended. CLOCK_MONOTONIC and
+ *				CLOCK_MONOTONIC_RAW stood still, the other
+ *				clocks are interpolated between the last time
+ *				before and the first time after the suspend.
+ */
+#define KTIME_CONVERSION_SUSPENDED	BIT(0)
+
+/**
+ * struct ktime_conversion - All clocks at one counter value
+ * @mono:		CLOCK_MONOTONIC in nanoseconds
+ * @boot:		CLOCK_BOOTTIME in nanoseconds
+ * @real:		CLOCK_REALTIME in nanoseconds
+ * @tai:		CLOCK_TAI in nanoseconds
+ * @raw:		CLOCK_MONOTONIC_RAW in nanoseconds
+ * @error_ns:		Guaranteed bound of the error of @mono in nanoseconds,
+ *			0 when the times are exact
+ * @flags:		KTIME_CONVERSION_* flags
+ * @clock_was_set_seq:	Value of the sequence number of clock was set events
+ *			which belongs to the times. Comparable to the one in
+ *			struct system_time_snapshot.
+ * @cs_was_changed_seq:	Value of the sequence number of clocksource change
+ *			events which belongs to the times. Comparable to the
+ *			one in struct system_time_snapshot.
+ */
+struct ktime_conversion {
+	ktime_t		mono;
+	ktime_t		boot;
+	ktime_t		real;
+	ktime_t		tai;
+	ktime_t		raw;
+	u32		error_ns;
+	u32		flags;
+	u32		clock_was_set_seq;
+	u8		cs_was_changed_seq;
+};
+
+/**
+ * struct ktime_cycles_time - One result of a batch conversion
+ * @time:	The time in nanoseconds, valid when @status is 0
+ * @error_ns:	Guaranteed bound of the error of @time in nanoseconds, 0 when
+ *		@time is exact
+ * @status:	0 or the negative error code which ktime_convert_cycles() would
+ *		have returned for this counter value
+ */
+struct ktime_cycles_time {
+	ktime_t		time;
+	u32		error_ns;
+	int		status;
+};
+
+/**
+ * struct ktime_history_info - The reach of the timekeeping history
+ * @cs_id:		ID of the current clocksource
+ * @freq_khz:		Nominal frequency of the current clocksource in kHz, 0
+ *			if it is not known
+ * @oldest_exact:	Oldest counter value of the current clocksource which
+ *			converts exactly
+ * @oldest:		Oldest counter value of the current clocksource which
+ *			converts at all
+ * @newest:		The present counter value
+ */
+struct ktime_history_info {
+	enum clocksource_ids	cs_id;
+	u32			freq_khz;
+	u64			oldest_exact;
+	u64			oldest;
+	u64			newest;
+};
+
+#ifdef CONFIG_TK_HISTORY
+
+int ktime_convert_cycles(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
+			 ktime_t *time);
+int ktime_convert_cycles_all(enum clocksource_ids cs_id, u64 cycles,
+			     struct ktime_conversion *conv);
+int ktime_convert_cycles_batch(enum clocksource_ids cs_id, const u64 *cycles,
+			       unsigned int nr, clockid_t clock,
+			       struct ktime_cycles_time *times);
+int ktime_history_get_info(struct ktime_history_info *info);
+
+#else /* CONFIG_TK_HISTORY */
+
+static inline int ktime_convert_cycles(enum clocksource_ids cs_id, u64 cycles,
+				       clockid_t clock, ktime_t *time)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int ktime_convert_cycles_all(enum clocksource_ids cs_id, u64 cycles,
+					   struct ktime_conversion *conv)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int ktime_convert_cycles_batch(enum clocksource_ids cs_id,
+					     const u64 *cycles, unsigned int nr,
+					     clockid_t clock,
+					     struct ktime_cycles_time *times)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int ktime_history_get_info(struct ktime_history_info *info)
+{
+	return -EOPNOTSUPP;
+}
+
+#endif /* !CONFIG_TK_HISTORY */
+
+#endif

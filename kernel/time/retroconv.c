@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /dev/retroconv: conversion of past counter values for user space
+ *
+ * The time at a counter value is what clock_gettime() of the calling process
+ * would have returned then. The device tells nothing beyond that, hence
+ * everybody may open it.
+ *
+ * See Documentation/timers/retro-conversion.rst.
+ */
+#include <linux/errno.h>
+#include <linux/fs.h>
+#include <linux/ioctl.h>
+#include <linux/kernel.h>
+#include <linux/minmax.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/stddef.h>
+#include <linux/time_namespace.h>
+#include <linux/time64.h>
+#include <linux/tk_history.h>
+#include <linux/uaccess.h>
+
+#include <uapi/linux/retroconv.h>
+
+/* Sizes of the structs when they became ABI */
+#define RETROCONV_CONVERT_SIZE_VER0	offsetofend(struct retroconv_convert, times)
+#define RETROCONV_INFO_SIZE_VER0	offsetofend(struct retroconv_info, newest)
+
+/*
+ * Values converted at a time: few enough for the stack, and yet user access,
+ * preemption point and signal check do not matter beside the conversions.
+ */
+#define RETROCONV_CHUNK			16
+
+/*
+ * The structs carry their size themselves, so that programs built against an
+ * older or newer header reach the same ioctl.
+ */
+#define RETROCONV_CMD(cmd)		((cmd) & ~(_IOC_SIZEMASK << _IOC_SIZESHIFT))
+
+static int retroconv_get_size(const __u32 __user *usize, size_t min_size, u32 *size)
+{
+	if (get_user(*size, usize))
+		return -EFAULT;
+	if (*size < min_size || *size > PAGE_SIZE)
+		return -EINVAL;
+	return 0;
+}
+
+static int retroconv_get_cs_id(u32 counter, enum clocksource_ids *cs_id)
+{
+	switch (counter) {
+	case RETROCONV_COUNTER_ARM_ARCH:
+		*cs_id = CSID_ARM_ARCH_COUNTER;
+		return IS_ENABLED(CONFIG_ARM_ARCH_TIMER) ? 0 : -ENODEV;
+	case RETROCONV_COUNTER_X86_TSC:
+		*cs_id = CSID_X86_TSC;
+		return IS_ENABLED(CONFIG_X86_TSC) ? 0 : -ENODEV;
+	default:
+		return -EINVAL;
+	}
+}
+
+static u32 retroconv_get_counter(enum clocksource_ids cs_id)
+{
+	switch (cs_id) {
+	case CSID_ARM_ARCH_COUNTER:
+		return RETROCONV_COUNTER_ARM_ARCH;
+	case CSID_X86_TSC_EARLY:
+	case CSID_X86_TSC:
+		return RETROCONV_COUNTER_X86_TSC;
+	default:
+		return RETROCONV_COUNTER_NONE;
+	}
+}
+
+/*
+ * The offset from the clock of the system to that of the time namespace of
+ * current, the same as clock_gettime() adds
+ */
+static int retroconv_get_offset(clockid_t clock, ktime_t *offset)
+{
+	struct timespec64 ts = { };
+
+	switch (clock) {
+	case CLOCK_MONOTONIC:
+	case CLOCK_MONOTONIC_RAW:
+		timens_add_monotonic(&ts);
+		break;
+	case CLOCK_BOOTTIME:
+		timens_add_boottime(&ts);
+		break;
+	case CLOCK_REALTIME:
+	case CLOCK_TAI:
+	case CLOCK_AUX ... CLOCK_AUX_LAST:
+		break;
+	default:
+		return -EINVAL;
+	}
+
+	*offset = timespec64_to_ktime(ts);
+	return 0;
+}
+
+/*
+ * Convert up to RETROCONV_CHUNK values. With @nr 0 this only finds out whether
+ * there is something to convert with.
+ */
+static int retroconv_convert_chunk(enum clocksource_ids cs_id, clockid_t clock,
+				   ktime_t offset, const u64 __user *ucycles,
+				   struct retroconv_time __user *utimes, unsigned int nr)
+{
+	struct ktime_cycles_time times[RETROCONV_CHUNK];
+	struct retroconv_time out[RETROCONV_CHUNK];
+	u64 cycles[RETROCONV_CHUNK];
+	int ret;
+
+	if (copy_from_user(cycles, ucycles, nr * sizeof(*cycles)))
+		return -EFAULT;
+
+	ret = ktime_convert_cycles_batch(cs_id, cycles, nr, clock, times);
+	if (ret)
+		return ret;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		out[i] = (struct retroconv_time) {
+			.status	= times[i].status,
+		};
+		if (!times[i].status) {
+			out[i].ns = ktime_to_ns(ktime_add(times[i].time, offset));
+			out[i].error_ns = times[i].error_ns;
+		}
+	}
+
+	return copy_to_user(utimes, out, nr * sizeof(*out)) ? -EFAULT : 0;
+}
+
+static long retroconv_convert(struct retroconv_convert __user *uarg)
+{
+	struct retroconv_time __user *utimes;
+	struct retroconv_convert arg;
+	enum clocksource_ids cs_id;
+	const u64 __user *ucycles;
+	unsigned int nr, done;
+	ktime_t offset;
+	u32 usize;
+	int ret;
+
+	ret = retroconv_get_size(&uarg->size, RETROCONV_CONVERT_SIZE_VER0, &usize);
+	if (ret)
+		return ret;
+
+	ret = copy_struct_from_user(&arg, sizeof(arg), uarg, usize);
+	if (ret)
+		return ret;
+
+	if (arg.flags || arg.nr > RETROCONV_MAX_NR)
+		return -EINVAL;
+
+	ret = retroconv_get_offset(arg.clock_id, &offset);
+	if (ret)
+		return ret;
+
+	ret = retroconv_get_cs_id(arg.counter, &cs_id);
+	if (ret)
+		return ret;
+
+	/* No address on 32-bit may lose its upper half silently */
+	if (arg.cycles != (uintptr_t)arg.cycles || arg.times != (uintptr_t)arg.times)
+		return -EFAULT;
+
+	ucycles = u64_to_user_ptr(arg.cycles);
+	utimes = u64_to_user_ptr(arg.times);
+
+	/* Runs once for an empty batch too, for the sake of its errors */
+	for (done = 0; ; done += nr) {
+		nr = min_t(u64, arg.nr - done, RETROCONV_CHUNK);
+		ret = retroconv_convert_chunk(cs_id, arg.clock_id, offset,
+					      ucycles + done, utimes + done, nr);
+		if (ret)
+			return ret;
+		if (done + nr == arg.nr)
+			return 0;
+
+		cond_resched();
+		/* The results so far stay, the caller has to start over */
+		if (signal_pending(current))
+			return -EINTR;
+	}
+}
+
+static long retroconv_get_info(struct retroconv_info __user *uinfo)
+{
+	struct ktime_history_info hist;
+	struct retroconv_info info = { };
+	u32 usize;
+	int ret;
+
+	ret = retroconv_get_size(&uinfo->size, RETROCONV_INFO_SIZE_VER0, &usize);
+	if (ret)
+		return ret;
+
+	ret = ktime_history_get_info(&hist);
+	if (ret)
+		return ret;
+
+	info.size = usize;
+	info.counter = retroconv_get_counter(hist.cs_id);
+	if (info.counter != RETROCONV_COUNTER_NONE) {
+		info.frequency_hz = hist.freq_khz * 1000ULL;
+		info.oldest_exact = hist.oldest_exact;
+		info.oldest = hist.oldest;
+		info.newest = hist.newest;
+	}
+
+	return copy_struct_to_user(uinfo, usize, &info, sizeof(info), NULL);
+}
+
+static long retroconv_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *uarg = (void __user *)arg;
+
+	switch (RETROCONV_CMD(cmd)) {
+	case RETROCONV_CMD(RETROCONV_CONVERT):
+		return retroconv_convert(uarg);
+	case RETROCONV_CMD(RETROCONV_INFO):
+		return retroconv_get_info(uarg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static const struct file_operations retroconv_fops = {
+	.owner		= THIS_MODULE,
+	.unlocked_ioctl	= retroconv_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+};
+
+static struct miscdevice retroconv_misc = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "retroconv",
+	.fops	= &retroconv_fops,
+	.mode	= 0444,
+};
+
+builtin_misc_device(retroconv_misc);

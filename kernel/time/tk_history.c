@@ -1,0 +1,1056 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The time of past counter values
+ */
+#include <linux/clocksource.h>
+#include <linux/debugfs.h>
+#include <linux/export.h>
+#include <linux/init.h>
+#include <linux/kstrtox.h>
+#include <linux/math64.h>
+#include <linux/preempt.h>
+#include <linux/seq_file.h>
+#include <linux/time.h>
+#include <linux/timekeeper_internal.h>
+#include <linux/timekeeping.h>
+
+#include <asm/barrier.h>
+
+#include "timekeeping_internal.h"
+#include "tk_history_internal.h"
+
+/**
+ * DOC: Overview
+ *
+ * Every update of the timekeeper appends what its readers use from then on to
+ * a history. A counter value which was read in the past is converted to time
+ * with the state that was in force when the counter had that value. The
+ * result is, to the last bit, the time which a reader would have got then.
+ *
+ * Structure
+ * ---------
+ *
+ * A *state* is a line from counter value to CLOCK_MONOTONIC. An *era* holds
+ * what many consecutive states have in common: the counter, the line of
+ * CLOCK_MONOTONIC_RAW and the offsets to the other clocks. States and eras
+ * live in a ring each::
+ *
+ *   states  ... | S4 | S5 | S6 | S7 | S8 | S9 |
+ *                  |    |    |    |    |    |
+ *   eras    ...    E1   E1   E2   E2   E2   E3
+ *
+ *   counter ------4----5-------6----7------8------9--------> now
+ *
+ * S6 is in force from the counter value at which readers were switched from
+ * S5 to S6, excluded, to the one at which they were switched to S7, included.
+ *
+ * Positions
+ * ---------
+ *
+ * Counters wrap, stop during suspend, start anew and are exchanged for other
+ * counters. The history therefore orders its states on an axis of its own,
+ * which starts at 1 and only moves forward. Within one *installation* of a
+ * clocksource, positions and counter values differ by a constant. Where one
+ * installation ends, the next begins with the following position. A lookup
+ * finds the installation which contains the counter value first, and bisects
+ * the states by position then.
+ *
+ * The switch
+ * ----------
+ *
+ * timekeeper::cycle_last is not where a state begins. An update reads the
+ * counter, accumulates whole intervals and leaves cycle_last behind. Readers
+ * go on with the old state until they see a sequence count change, so the
+ * counter is read again after the sequence counts were made odd, those of the
+ * vDSO included, and before one of them becomes even::
+ *
+ *   reader of the old state     update                 reader of the new state
+ *
+ *   seq is even
+ *   reads counter: c1           seq becomes odd
+ *   seq has not changed,        tk_history_begin()
+ *   returns old(c1)               reads counter: W
+ *                               tk_history_end()
+ *                               seq becomes even
+ *                                                      seq is even
+ *                                                      reads counter: c2
+ *                                                      returns new(c2)
+ *
+ * Hence c1 <= W <= c2. A counter value of W itself is converted with the old
+ * state. A reader of the new state can only have got it when the counter did
+ * not advance while the rest of the update was executed.
+ *
+ * What this relies on: the store to the sequence count is visible before the
+ * counter is read. mb() waits for the store to complete where it is a DSB as
+ * on arm64, but a barrier for memory accesses does not order the read of a
+ * system register. That takes the context synchronization which the counter's
+ * read function starts with. c1 is read before the sequence count is checked
+ * again on architectures whose read function orders the counter against later
+ * loads. Where it does not, as with RDTSC, a late reader can return a c1 which
+ * is a few cycles beyond W. W is stored before the sequence count becomes
+ * even, so c2 is never below it. Readers of the NMI safe fast timekeepers are
+ * switched one by one and are not part of the promise, see
+ * ktime_get_mono_fast_ns().
+ *
+ * Same line, no new state
+ * -----------------------
+ *
+ * An update which neither changes mult nor an offset continues the line that
+ * is in force already. The recorder checks that, and appends nothing then. The
+ * history of a quiet system is free and endless.
+ *
+ * Concurrency
+ * -----------
+ *
+ * The one writer holds the lock of the timekeeper. A state or an era does not
+ * change between its publication and its eviction. Readers take no lock and
+ * run in any context. They copy what they have found, look at the tails again,
+ * and start over when the copy was evicted in the meantime. Evictions happen
+ * in order of age. If the oldest state that a lookup has used is intact at
+ * the end, then all that it has used were intact all the time.
+ *
+ * A counter value beyond the newest switch is converted with the newest state
+ * unless an update is in flight, because W is not known then. Everything else
+ * can be answered while an update is in flight.
+ *
+ * Every memory access that takes part in the ordering has a label. "LMM" is
+ * the Linux kernel memory model, see tools/memory-model. There are three
+ * arguments. What they say of states goes for eras as well.
+ *
+ * Publication: If LMM(tkh_lookup:A) reads from LMM(tkh_end:A), then
+ * LMM(tkh_copy_state:A) reads from LMM(tkh_push_state:B) of that update or
+ * from a later one. Relies on RELEASE from tkh_push_state:B to tkh_end:A
+ * matching ACQUIRE from tkh_lookup:A to tkh_copy_state:A.
+ *
+ * Eviction: If LMM(tkh_copy_state:A) reads from LMM(tkh_push_state:B) of a
+ * state that has replaced the one looked for, then LMM(tkh_lookup:B) reads
+ * from LMM(tkh_push_state:A) of that replacement or from a later one. Relies
+ * on smp_wmb() from tkh_push_state:A to tkh_push_state:B matching smp_rmb()
+ * from tkh_copy_state:A to tkh_lookup:B.
+ *
+ * Switch: If LMM(tkh_lookup:B) does not read from LMM(tkh_begin:A) of an
+ * update or from a later store, then the counter value that LMM(tkh_now:A) has
+ * read is not above the one that LMM(tkh_begin:B) reads in that update. Relies
+ * on mb() from tkh_begin:A to tkh_begin:B matching smp_rmb() and the order of
+ * the counter against later loads from tkh_now:A to tkh_lookup:B, within the
+ * limits that "The switch" above tells.
+ */
+
+static inline struct tkh_state *tkh_state(const struct tk_history *h, unsigned long nr)
+{
+	return &h->states[(nr / TKH_STEP) & (h->nr_states - 1)];
+}
+
+static inline struct tkh_era *tkh_era(const struct tk_history *h, u32 nr)
+{
+	return &h->eras[nr & (h->nr_eras - 1)];
+}
+
+static inline u64 tkh_pos_to_cycles(const struct tkh_era *era, u64 pos)
+{
+	return (pos - era->bias) & era->mask;
+}
+
+/*
+ * Recording
+ */
+
+/* Did the base clock of @era's clocksource keep its ratio? */
+static bool tkh_same_base(const struct tkh_era *era, const struct clocksource_base *base)
+{
+	if (!base)
+		return era->base_id == CSID_GENERIC;
+
+	return era->base_id == base->id && era->base_offset == base->offset &&
+	       era->base_num == base->numerator && era->base_den == base->denominator;
+}
+
+/*
+ * Do two lines coincide, of which one is given by a point which is @cycles
+ * ahead of @tkr? All of it is modulo 2^64 shifted nanoseconds. That is more
+ * than a quarter of an hour, and clocks which can be set are not compared.
+ */
+static bool tkh_same_line(u64 cycles, u32 mult, u32 shift, u64 xtime_nsec, ktime_t base,
+			  const struct tk_read_base *tkr)
+{
+	return mult == tkr->mult && shift == tkr->shift &&
+	       cycles * mult + xtime_nsec + ((u64)base << shift) ==
+	       tkr->xtime_nsec + ((u64)tkr->base << shift);
+}
+
+static bool tkh_same_era(const struct tkh_era *era, const struct timekeeper *tk, u64 cycle_last)
+{
+	return era->clock_was_set_seq == tk->clock_was_set_seq &&
+	       era->cs_was_changed_seq == tk->cs_was_changed_seq &&
+	       era->offs_real == tk->offs_real &&
+	       era->offs_boot == tk->offs_boot &&
+	       era->offs_tai == tk->offs_tai &&
+	       tkh_same_line(cycle_last - era->raw_cycle_last, era->raw_mult, era->raw_shift,
+			     era->raw_xtime_nsec, era->raw_base, &tk->tkr_raw);
+}
+
+static bool tkh_same_state(const struct tkh_state *state, const struct tk_read_base *tkr,
+			   u64 cycle_last, u32 flags)
+{
+	u64 cycles = cycle_last - state->cycle_last;
+
+	/*
+	 * Lookups relate the present counter value to cycle_last of the newest
+	 * state. Renew that long before the counter wraps.
+	 */
+	return state->flags == flags && cycles <= tkr->mask >> 2 &&
+	       tkh_same_line(cycles, state->mult, state->shift, state->xtime_nsec, state->base,
+			     tkr);
+}
+
+static void tkh_push_era(struct tk_history *h, u32 nr, const struct tkh_era *era)
+{
+	if (nr - h->era_tail == h->nr_eras) {
+		WRITE_ONCE(h->era_tail, h->era_tail + 1);	/* LMM(tkh_push_era:A) */
+		/* Order tkh_push_era:A before tkh_push_era:B, pairs with tkh_lookup:B */
+		smp_wmb();
+	}
+	*tkh_era(h, nr) = *era;					/* LMM(tkh_push_era:B) */
+}
+
+static void tkh_push_state(struct tk_history *h, unsigned long nr, const struct tkh_state *state)
+{
+	if (nr - h->tail == TKH_STEP * h->nr_states) {
+		WRITE_ONCE(h->tail, h->tail + TKH_STEP);	/* LMM(tkh_push_state:A) */
+		/* Order tkh_push_state:A before tkh_push_state:B, pairs with tkh_lookup:B */
+		smp_wmb();
+	}
+	*tkh_state(h, nr) = *state;				/* LMM(tkh_push_state:B) */
+}
+
+/**
+ * tkh_begin - Begin an update and read the counter at the switch
+ * @h:	The history
+ *
+ * To be called with all sequence counts of the readers odd and with the lock
+ * of the timekeeper held. Has to be followed by tkh_end().
+ */
+void tkh_begin(struct tk_history *h)
+{
+	struct clocksource *clock = h->clock;
+
+	WRITE_ONCE(h->head, h->head | TKH_BUSY);		/* LMM(tkh_begin:A) */
+
+	/* The first update has nothing to switch from */
+	if (!clock)
+		return;
+
+	/*
+	 * Make tkh_begin:A and the stores to the sequence counts visible
+	 * before tkh_begin:B, pairs with tkh_lookup:B. smp_mb() is not enough,
+	 * see "The switch" above.
+	 */
+	mb();
+	h->switch_cycles = clock->read(clock);			/* LMM(tkh_begin:B) */
+}
+
+/* Position of the switch in flight in the installation which it was read in */
+static u64 tkh_switch_pos(const struct tk_history *h, const struct tkh_state *last,
+			  const struct tkh_era *era)
+{
+	u64 cycles = tkh_pos_to_cycles(era, h->cycle_last);
+
+	if (era->cs_id == CSID_GENERIC || last->flags & TKH_SUSPENDED)
+		return last->from;
+
+	cycles = clocksource_delta(h->switch_cycles, cycles, era->mask, h->clock->max_raw_delta);
+	return max(last->from, h->cycle_last + cycles);
+}
+
+/*
+ * Set up all of @era that does not belong to its installation. cycle_last is
+ * the same for CLOCK_MONOTONIC and CLOCK_MONOTONIC_RAW.
+ */
+static void tkh_set_era(struct tkh_era *era, const struct timekeeper *tk, u64 cycle_last)
+{
+	const struct clocksource_base *base = tk->tkr_mono.clock->base;
+
+	era->clock = tk->tkr_mono.clock;
+	era->cs_id = tk->tkr_mono.clock->id;
+	era->mask = tk->tkr_mono.mask;
+	era->raw_cycle_last = cycle_last;
+	era->raw_xtime_nsec = tk->tkr_raw.xtime_nsec;
+	era->raw_base = tk->tkr_raw.base;
+	era->raw_mult = tk->tkr_raw.mult;
+	era->raw_shift = tk->tkr_raw.shift;
+	era->offs_real = tk->offs_real;
+	era->offs_boot = tk->offs_boot;
+	era->offs_tai = tk->offs_tai;
+	era->clock_was_set_seq = tk->clock_was_set_seq;
+	era->cs_was_changed_seq = tk->cs_was_changed_seq;
+	era->base_id = base ? base->id : CSID_GENERIC;
+	era->base_num = base ? base->numerator : 0;
+	era->base_den = base ? base->denominator : 0;
+	era->base_offset = base ? base->offset : 0;
+}
+
+/*
+ * Relate the update to the axis of positions. Return false when it belongs to
+ * the installation of @era, otherwise set up a new installation in @era.
+ *
+ * @from is the position of the switch.
+ */
+static bool tkh_new_installation(struct tk_history *h, const struct timekeeper *tk,
+				 bool suspended, const struct tkh_state *last,
+				 struct tkh_era *era, u64 *from)
+{
+	const struct tk_read_base *tkr = &tk->tkr_mono;
+	struct clocksource *clock = tkr->clock;
+	u64 cycles = 0;
+	bool same = false;
+
+	if (last) {
+		*from = tkh_switch_pos(h, last, era);
+		/* The timekeeper moves cycle_last only forward ... */
+		cycles = (tkr->cycle_last - tkh_pos_to_cycles(era, h->cycle_last)) & era->mask;
+		/* ... unless the counter started anew during suspend */
+		same = clock == h->clock &&
+		       !(last->flags & TKH_SUSPENDED && cycles > clock->max_raw_delta);
+	}
+
+	if (same) {
+		h->cycle_last += cycles;
+		/*
+		 * Nobody reads between cycle_last and the switch on the way
+		 * into suspend and out of it. The time stands still between
+		 * the two values of cycle_last.
+		 */
+		if (suspended)
+			*from = max(last->from, h->cycle_last);
+		else if (last->flags & TKH_SUSPENDED)
+			*from = max(last->from, h->cycle_last - 1);
+
+		/* A base clock converts with one ratio per installation */
+		if (tkh_same_base(era, clock->base))
+			return false;
+	} else {
+		h->clock = clock;
+		h->cycle_last = *from + 1;
+		era->bias = h->cycle_last - tkr->cycle_last;
+	}
+
+	era->first = *from + 1;
+	era->prev = last ? last->era : h->first_era - 1;
+	return true;
+}
+
+/**
+ * tkh_end - End an update and record what readers use from now on
+ * @h:		The history
+ * @tk:		The timekeeper, as it is about to be published
+ * @suspended:	The time stands still from timekeeper::cycle_last on
+ *
+ * To be called before any of the sequence counts of the readers becomes even.
+ * The cost does not depend on the size of the history.
+ */
+void tkh_end(struct tk_history *h, const struct timekeeper *tk, bool suspended)
+{
+	const struct tk_read_base *tkr = &tk->tkr_mono;
+	unsigned long nr = h->head & ~TKH_BUSY;
+	u32 flags = suspended ? TKH_SUSPENDED : 0;
+	const struct tkh_state *last = NULL;
+	struct tkh_era era = { };
+	struct tkh_state state;
+	bool new_era;
+	u64 from = 0;
+	u32 era_nr;
+
+	era_nr = h->first_era - 1;
+	if (nr != h->first) {
+		last = tkh_state(h, nr - TKH_STEP);
+		era_nr = last->era;
+		era = *tkh_era(h, era_nr);
+
+		/* A time without history is one state, however long it lasts */
+		if (tkr->clock == h->clock && era.cs_id == CSID_GENERIC)
+			goto publish;
+	}
+
+	new_era = tkh_new_installation(h, tk, suspended, last, &era, &from) ||
+		  !tkh_same_era(&era, tk, h->cycle_last);
+
+	if (new_era) {
+		tkh_set_era(&era, tk, h->cycle_last);
+		tkh_push_era(h, ++era_nr, &era);
+	} else if (tkh_same_state(last, tkr, h->cycle_last, flags)) {
+		goto publish;
+	}
+
+	state = (struct tkh_state) {
+		.from		= from,
+		.cycle_last	= h->cycle_last,
+		.xtime_nsec	= tkr->xtime_nsec,
+		.base		= tkr->base,
+		.mult		= tkr->mult,
+		.shift		= tkr->shift,
+		.era		= era_nr,
+		.flags		= flags,
+	};
+	tkh_push_state(h, nr, &state);
+	nr += TKH_STEP;
+publish:
+	/* Order tkh_push_state:B and tkh_push_era:B before, pairs with tkh_lookup:A */
+	smp_store_release(&h->head, nr);			/* LMM(tkh_end:A) */
+}
+
+/*
+ * Lookup
+ */
+
+/* What a lookup returns internally when it has to wait for an update */
+#define TKH_IN_FLIGHT	1
+
+/**
+ * struct tkh_hit - Private copy of what a lookup has found
+ * @state:	The state in force
+ * @era:	The era of @state
+ * @pos:	Position of the counter value
+ * @to:		Last position of the suspend, when @state is TKH_SUSPENDED
+ * @next:	The era after the suspend, when @state is TKH_SUSPENDED
+ * @oldest:	Number of the oldest state that the lookup relies on
+ * @oldest_era:	Number of the oldest era that the lookup relies on
+ * @newest:	The lookup relies on @state being the newest one
+ */
+struct tkh_hit {
+	struct tkh_state	state;
+	struct tkh_era		era;
+	u64			pos;
+	u64			to;
+	struct tkh_era		next;
+	unsigned long		oldest;
+	u32			oldest_era;
+	bool			newest;
+};
+
+static void tkh_copy_era(const struct tk_history *h, u32 nr, struct tkh_era *era)
+{
+	/* May race with the eviction, tkh_lookup() starts over then */
+	*era = data_race(*tkh_era(h, nr));			/* LMM(tkh_copy_era:A) */
+}
+
+static void tkh_copy_state(const struct tk_history *h, unsigned long nr, struct tkh_state *state)
+{
+	/* May race with the eviction, tkh_lookup() starts over then */
+	*state = data_race(*tkh_state(h, nr));			/* LMM(tkh_copy_state:A) */
+}
+
+/* Present position, provided that @hit holds the newest state */
+static u64 tkh_now(const struct tkh_hit *hit)
+{
+	struct clocksource *clock = hit->era.clock;
+	u64 pos = hit->state.cycle_last;
+
+	/* The counter may not be accessible while timekeeping is suspended */
+	if (hit->state.flags & TKH_SUSPENDED)
+		return hit->state.from;
+
+	return pos + clocksource_delta(clock->read(clock), tkh_pos_to_cycles(&hit->era, pos),
+				       hit->era.mask, clock->max_raw_delta); /* LMM(tkh_now:A) */
+}
+
+/* Convert to a value of the counter of @era, if @cs_id can be related to it */
+static bool tkh_to_counter(const struct tkh_era *era, enum clocksource_ids cs_id, u64 *cycles)
+{
+	if (era->cs_id == cs_id)
+		return true;
+
+	if (era->base_id != cs_id || !era->base_num || !era->base_den)
+		return false;
+
+	*cycles = mul_u64_u32_div(*cycles, era->base_num, era->base_den) + era->base_offset;
+	return true;
+}
+
+/*
+ * Is @cycles ahead of position @end? When the counter has wrapped since the
+ * installation, values are taken as the nearest ones at or before @end.
+ */
+static bool tkh_is_ahead(const struct tkh_era *era, u64 cycles, u64 end)
+{
+	u64 first = tkh_pos_to_cycles(era, era->first);
+
+	return end - era->first <= era->mask - first && cycles > tkh_pos_to_cycles(era, end);
+}
+
+/*
+ * Find the newest installation which contains the counter value and set
+ * tkh_hit::pos. Expects the newest state and its era in @hit.
+ */
+static int tkh_locate(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
+		      struct tkh_hit *hit)
+{
+	u64 end = hit->state.from, value;
+	struct tkh_era *era = &hit->era;
+	bool newest = true;
+	int ret = -ENODEV;
+
+	for (;; newest = false) {
+		value = cycles;
+		if (tkh_to_counter(era, cs_id, &value)) {
+			u64 age;
+
+			if (newest) {
+				end = tkh_now(hit);
+				/*
+				 * The counter may have been read before
+				 * @cycles was loaded. The branch prevents that
+				 * for the second read.
+				 */
+				if (tkh_is_ahead(era, value, end))
+					end = tkh_now(hit);
+			}
+
+			if (end >= era->first) {
+				if (tkh_is_ahead(era, value, end))
+					return newest ? -EAGAIN : -ENODATA;
+
+				age = (tkh_pos_to_cycles(era, end) - value) & era->mask;
+				if (age <= end - era->first) {
+					hit->pos = end - age;
+					return 0;
+				}
+			}
+			ret = -ENODATA;
+		}
+
+		/* What was there before the installation? */
+		if ((s32)(era->prev - READ_ONCE(h->era_tail)) < 0)
+			break;
+		hit->oldest_era = era->prev;
+		end = era->first - 1;
+		tkh_copy_era(h, hit->oldest_era, era);
+	}
+
+	/* Nobody knows what was there before the horizon */
+	if (ret == -ENODATA && (READ_ONCE(h->tail) != h->first ||
+				READ_ONCE(h->era_tail) != h->first_era))
+		return -ERANGE;
+	return ret;
+}
+
+/* Position of the switch to state @nr, which may be evicted meanwhile */
+static u64 tkh_from(const struct tk_history *h, unsigned long nr)
+{
+	return data_race(tkh_state(h, nr)->from);
+}
+
+/*
+ * Find the state in force at @pos. @nr is the number of the newest state, and
+ * @pos is not above its switch. Recent states are asked for most often, so
+ * gallop towards the past and bisect then.
+ */
+static int tkh_search(const struct tk_history *h, u64 pos, unsigned long *nr)
+{
+	unsigned long tail = READ_ONCE(h->tail), low = *nr, high, mid;
+	unsigned long step = TKH_STEP;
+
+	do {
+		high = low;
+		/* The tail may even have passed, tkh_lookup() starts over then */
+		if ((long)(high - tail) <= 0)
+			return -ERANGE;
+		low -= min(step, low - tail);
+		step *= 2;
+	} while (tkh_from(h, low) >= pos);
+
+	/* from(low) < pos <= from(high) */
+	while (high - low > TKH_STEP) {
+		mid = low + (high - low) / (2 * TKH_STEP) * TKH_STEP;
+		if (tkh_from(h, mid) < pos)
+			low = mid;
+		else
+			high = mid;
+	}
+
+	*nr = low;
+	return 0;
+}
+
+/* One attempt of tkh_lookup() */
+static int tkh_try_lookup(const struct tk_history *h, unsigned long head,
+			  enum clocksource_ids cs_id, u64 cycles, struct tkh_hit *hit)
+{
+	unsigned long nr = (head & ~TKH_BUSY) - TKH_STEP;
+	int ret;
+
+	hit->newest = false;
+	hit->oldest = nr;
+	tkh_copy_state(h, nr, &hit->state);
+	hit->oldest_era = hit->state.era;
+	tkh_copy_era(h, hit->oldest_era, &hit->era);
+
+	ret = tkh_locate(h, cs_id, cycles, hit);
+	if (ret)
+		return ret;
+
+	if (hit->pos > hit->state.from) {
+		hit->newest = true;
+		return head & TKH_BUSY ? TKH_IN_FLIGHT : 0;
+	}
+
+	ret = tkh_search(h, hit->pos, &nr);
+	if (ret)
+		return ret;
+
+	hit->oldest = nr;
+	tkh_copy_state(h, nr, &hit->state);
+	if ((s32)(hit->state.era - READ_ONCE(h->era_tail)) < 0)
+		return -ERANGE;
+	/* The era of an older state is not newer than the installation's last */
+	hit->oldest_era = hit->state.era;
+	tkh_copy_era(h, hit->oldest_era, &hit->era);
+
+	if (hit->state.flags & TKH_SUSPENDED) {
+		struct tkh_state next;
+
+		tkh_copy_state(h, nr + TKH_STEP, &next);
+		tkh_copy_era(h, next.era, &hit->next);
+		hit->to = next.from;
+	}
+	return 0;
+}
+
+/* Find the state in force when counter @cs_id had the value @cycles */
+static int tkh_lookup(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
+		      struct tkh_hit *hit)
+{
+	unsigned long head;
+	int ret;
+
+	if (cs_id <= CSID_GENERIC || cs_id >= CSID_MAX)
+		return -ENODEV;
+
+	for (;;) {
+		/* Order tkh_copy_state:A and tkh_copy_era:A after, pairs with tkh_end:A */
+		head = smp_load_acquire(&h->head);		/* LMM(tkh_lookup:A) */
+		if ((head & ~TKH_BUSY) == h->first)
+			return -ENODEV;
+
+		ret = tkh_try_lookup(h, head, cs_id, cycles, hit);
+
+		if (ret == TKH_IN_FLIGHT) {
+			/* The NMI might have hit the very update */
+			if (in_nmi())
+				return -EAGAIN;
+			cpu_relax();
+			continue;
+		}
+
+		/*
+		 * Order tkh_copy_state:A, tkh_copy_era:A and tkh_now:A before
+		 * tkh_lookup:B. Pairs with tkh_push_state:A, tkh_push_era:A
+		 * and tkh_begin:A.
+		 */
+		smp_rmb();
+		if ((long)(hit->oldest - READ_ONCE(h->tail)) >= 0 &&	/* LMM(tkh_lookup:B) */
+		    (s32)(hit->oldest_era - READ_ONCE(h->era_tail)) >= 0 &&
+		    (!hit->newest || READ_ONCE(h->head) == head))
+			return ret;
+	}
+}
+
+/*
+ * Conversion
+ */
+
+/* Share of a suspend's @sleep time at the position of @hit, in nanoseconds */
+static s64 tkh_slept(const struct tkh_hit *hit, s64 sleep)
+{
+	u64 part = hit->pos - hit->state.from, all = hit->to + 1 - hit->state.from;
+
+	if (sleep < 0)
+		return -mul_u64_u64_div_u64(-sleep, part, all);
+	return mul_u64_u64_div_u64(sleep, part, all);
+}
+
+static ktime_t tkh_offset(const struct tkh_era *era, clockid_t clock)
+{
+	switch (clock) {
+	case CLOCK_REALTIME:
+		return era->offs_real;
+	case CLOCK_BOOTTIME:
+		return era->offs_boot;
+	case CLOCK_TAI:
+		return era->offs_tai;
+	default:
+		return 0;
+	}
+}
+
+static ktime_t tkh_time(const struct tkh_hit *hit, clockid_t clock)
+{
+	const struct tkh_state *state = &hit->state;
+	const struct tkh_era *era = &hit->era;
+	bool suspended = state->flags & TKH_SUSPENDED;
+	/* The lines stand still during suspend */
+	u64 pos = suspended ? state->from : hit->pos;
+	ktime_t offs;
+
+	/*
+	 * A line can be hours long, far beyond clocksource::max_cycles: take
+	 * the wide multiplication. Up to max_cycles it has the same result as
+	 * the short one of timekeeping_cycles_to_ns().
+	 */
+	if (clock == CLOCK_MONOTONIC_RAW) {
+		return era->raw_base +
+		       mul_u64_u32_add_u64_shr(pos - era->raw_cycle_last, era->raw_mult,
+					       era->raw_xtime_nsec, era->raw_shift);
+	}
+
+	offs = tkh_offset(era, clock);
+	if (suspended)
+		offs += tkh_slept(hit, tkh_offset(&hit->next, clock) - offs);
+
+	return state->base + offs +
+	       mul_u64_u32_add_u64_shr(pos - state->cycle_last, state->mult,
+				       state->xtime_nsec, state->shift);
+}
+
+static int tkh_check_clock(clockid_t clock)
+{
+	switch (clock) {
+	case CLOCK_MONOTONIC:
+	case CLOCK_BOOTTIME:
+	case CLOCK_REALTIME:
+	case CLOCK_TAI:
+	case CLOCK_MONOTONIC_RAW:
+		return 0;
+	case CLOCK_AUX ... CLOCK_AUX_LAST:
+		/* Auxiliary clocks have no history */
+		return -ENODEV;
+	default:
+		return -EINVAL;
+	}
+}
+
+int tkh_convert(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
+		clockid_t clock, ktime_t *time)
+{
+	struct tkh_hit hit;
+	int ret;
+
+	ret = tkh_check_clock(clock) ?: tkh_lookup(h, cs_id, cycles, &hit);
+	if (ret)
+		return ret;
+
+	*time = tkh_time(&hit, clock);
+	return 0;
+}
+
+int tkh_convert_all(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
+		    struct ktime_conversion *conv)
+{
+	struct tkh_hit hit;
+	int ret;
+
+	ret = tkh_lookup(h, cs_id, cycles, &hit);
+	if (ret)
+		return ret;
+
+	*conv = (struct ktime_conversion) {
+		.mono			= tkh_time(&hit, CLOCK_MONOTONIC),
+		.boot			= tkh_time(&hit, CLOCK_BOOTTIME),
+		.real			= tkh_time(&hit, CLOCK_REALTIME),
+		.tai			= tkh_time(&hit, CLOCK_TAI),
+		.raw			= tkh_time(&hit, CLOCK_MONOTONIC_RAW),
+		.clock_was_set_seq	= hit.era.clock_was_set_seq,
+		.cs_was_changed_seq	= hit.era.cs_was_changed_seq,
+	};
+	if (hit.state.flags & TKH_SUSPENDED)
+		conv->flags |= KTIME_CONVERSION_SUSPENDED;
+	return 0;
+}
+
+/* Number of the oldest state whose era may be read, or of the newest state */
+static unsigned long tkh_oldest(const struct tk_history *h)
+{
+	unsigned long high = (READ_ONCE(h->head) & ~TKH_BUSY) - TKH_STEP;
+	unsigned long low = READ_ONCE(h->tail), mid;
+	u32 era_tail = READ_ONCE(h->era_tail);
+
+	while ((long)(high - low) > 0) {
+		mid = low + (high - low) / (2 * TKH_STEP) * TKH_STEP;
+		if ((s32)(data_race(tkh_state(h, mid)->era) - era_tail) < 0)
+			low = mid + TKH_STEP;
+		else
+			high = mid;
+	}
+	return high;
+}
+
+int tkh_get_info(const struct tk_history *h, struct ktime_history_info *info)
+{
+	struct tkh_state state;
+	unsigned long head;
+	struct tkh_hit hit;
+	u64 oldest;
+	u32 nr;
+
+	do {
+		head = smp_load_acquire(&h->head);
+		if ((head & ~TKH_BUSY) == h->first)
+			return -ENODEV;
+
+		hit.oldest = tkh_oldest(h);
+		tkh_copy_state(h, hit.oldest, &state);
+		oldest = state.from + 1;
+		hit.oldest_era = state.era;
+
+		tkh_copy_state(h, (head & ~TKH_BUSY) - TKH_STEP, &hit.state);
+		tkh_copy_era(h, hit.state.era, &hit.era);
+		*info = (struct ktime_history_info) {
+			.cs_id		= hit.era.cs_id,
+			.freq_khz	= hit.era.clock->freq_khz,
+		};
+		if (hit.era.cs_id != CSID_GENERIC) {
+			info->newest = tkh_pos_to_cycles(&hit.era, tkh_now(&hit));
+			info->oldest = tkh_pos_to_cycles(&hit.era, max(oldest, hit.era.first));
+		}
+
+		/* The clocksource may have been installed more than once */
+		for (nr = hit.era.prev; (s32)(nr - hit.oldest_era) >= 0; nr = hit.next.prev) {
+			tkh_copy_era(h, nr, &hit.next);
+			if (hit.next.cs_id == info->cs_id && info->cs_id != CSID_GENERIC)
+				info->oldest = tkh_pos_to_cycles(&hit.next,
+								 max(oldest, hit.next.first));
+		}
+		info->oldest_exact = info->oldest;
+
+		smp_rmb();
+	} while ((long)(hit.oldest - READ_ONCE(h->tail)) < 0 ||
+		 (s32)(hit.oldest_era - READ_ONCE(h->era_tail)) < 0);
+
+	return 0;
+}
+
+/*
+ * The core timekeeper
+ */
+
+static struct tkh_state tkh_core_states[1 << CONFIG_TK_HISTORY_SHIFT];
+static struct tkh_era tkh_core_eras[TKH_NR_ERAS];
+
+static struct tk_history tkh_core = TK_HISTORY_INIT(tkh_core_states, tkh_core_eras,
+						    ARRAY_SIZE(tkh_core_states),
+						    ARRAY_SIZE(tkh_core_eras));
+
+static bool tkh_enabled __ro_after_init = true;
+
+static int __init tkh_setup(char *str)
+{
+	return kstrtobool(str, &tkh_enabled);
+}
+early_param("tk_history", tkh_setup);
+
+/**
+ * tk_history_begin - Begin an update of a timekeeper
+ * @tk:	The timekeeper which is about to be published
+ *
+ * To be called inside the write sections of all the timekeeper's readers, that
+ * is inside the one of the vDSO.
+ */
+void tk_history_begin(const struct timekeeper *tk)
+{
+	if (tkh_enabled && tk->id == TIMEKEEPER_CORE)
+		tkh_begin(&tkh_core);
+}
+
+/**
+ * tk_history_end - Record the update which tk_history_begin() has begun
+ * @tk:	The timekeeper which is about to be published
+ *
+ * To be called inside the write section of the timekeeper.
+ */
+void tk_history_end(const struct timekeeper *tk)
+{
+	if (tkh_enabled && tk->id == TIMEKEEPER_CORE)
+		tkh_end(&tkh_core, tk, timekeeping_suspended);
+}
+
+/**
+ * ktime_convert_cycles - Get the time of a past counter value
+ * @cs_id:	ID of the clocksource or base clock which @cycles was read from
+ * @cycles:	Counter value in cycles
+ * @clock:	CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME, CLOCK_TAI or
+ *		CLOCK_MONOTONIC_RAW
+ * @time:	Where to store the time in nanoseconds, untouched on failure
+ *
+ * The time is bit for bit the one that a reader of @clock was told when it got
+ * @cycles from the counter, no matter how often the clock has been slewed or
+ * set since then. While the system was suspended CLOCK_MONOTONIC and
+ * CLOCK_MONOTONIC_RAW stood still and the other clocks are interpolated, see
+ * ktime_convert_cycles_all() for how to tell.
+ *
+ * A counter of less than 64 bits wraps. Then @cycles is taken as the nearest
+ * such value at or before now.
+ *
+ * Context: Any, NMI included. Takes no lock. Waits while an update of the
+ *	    timekeeper is in flight on another CPU and @cycles is in the
+ *	    interval which it is about to end, as ktime_get() does for every
+ *	    update. Like ktime_get(), not to be called from within the update.
+ *	    In NMI it does not wait, but fails with -EAGAIN. The cost is a
+ *	    counter read, and O(log n) in the age of @cycles in updates.
+ *
+ * Return: 0 on success, otherwise
+ *
+ * * -EINVAL - @clock is none of the above or CLOCK_AUX to CLOCK_AUX_LAST.
+ * * -ENODEV - @cs_id is CSID_GENERIC or a counter which the kernel cannot
+ *   relate to its clocksource, @clock is an auxiliary clock, or there is no
+ *   history because of "tk_history=off".
+ * * -ERANGE - @cycles is older than the history. Asking again is no use.
+ * * -ENODATA - The clocksource was not the timekeeper's at that counter value.
+ * * -EAGAIN - @cycles has not been reached yet or, in NMI only, an update of
+ *   just this interval is in flight.
+ */
+int ktime_convert_cycles(enum clocksource_ids cs_id, u64 cycles, clockid_t clock, ktime_t *time)
+{
+	return tkh_convert(&tkh_core, cs_id, cycles, clock, time);
+}
+EXPORT_SYMBOL_GPL(ktime_convert_cycles);
+
+/**
+ * ktime_convert_cycles_all - Get all clocks at a past counter value
+ * @cs_id:	ID of the clocksource or base clock which @cycles was read from
+ * @cycles:	Counter value in cycles
+ * @conv:	Where to store the times, untouched on failure
+ *
+ * All times, flags and sequence numbers come from one lookup and belong
+ * together. See ktime_convert_cycles() for what they are.
+ *
+ * Context: As ktime_convert_cycles().
+ * Return: 0 or the error of ktime_convert_cycles()
+ */
+int ktime_convert_cycles_all(enum clocksource_ids cs_id, u64 cycles,
+			     struct ktime_conversion *conv)
+{
+	return tkh_convert_all(&tkh_core, cs_id, cycles, conv);
+}
+EXPORT_SYMBOL_GPL(ktime_convert_cycles_all);
+
+/**
+ * ktime_convert_cycles_batch - Get the times of many past counter values
+ * @cs_id:	ID of the clocksource or base clock which @cycles were read from
+ * @cycles:	Counter values in cycles, in any order
+ * @nr:		Number of counter values
+ * @clock:	The clock, see ktime_convert_cycles()
+ * @times:	Where to store the @nr results
+ *
+ * The values are converted one by one and each has a status of its own.
+ *
+ * Context: As ktime_convert_cycles(). The caller is in charge of not
+ *	    converting for too long at a stretch.
+ * Return: 0 when @times has been filled in. Otherwise the error of
+ *	   ktime_convert_cycles() which would be the same for all values:
+ *	   -EINVAL for @clock, or -ENODEV for @clock, for CSID_GENERIC, or when
+ *	   there is no history. @times is untouched then.
+ */
+int ktime_convert_cycles_batch(enum clocksource_ids cs_id, const u64 *cycles, unsigned int nr,
+			       clockid_t clock, struct ktime_cycles_time *times)
+{
+	unsigned int i;
+	int ret;
+
+	ret = tkh_check_clock(clock);
+	if (ret)
+		return ret;
+	if (cs_id == CSID_GENERIC || !tkh_enabled)
+		return -ENODEV;
+
+	for (i = 0; i < nr; i++) {
+		times[i] = (struct ktime_cycles_time) { };
+		times[i].status = ktime_convert_cycles(cs_id, cycles[i], clock, &times[i].time);
+	}
+	return 0;
+}
+EXPORT_SYMBOL_GPL(ktime_convert_cycles_batch);
+
+/**
+ * ktime_history_get_info - Get the reach of the history
+ * @info:	Where to store the result, untouched on failure
+ *
+ * By the time that the caller looks at the result it may be outdated.
+ *
+ * Context: Any, NMI included. Takes no lock.
+ * Return: 0 or -ENODEV when there is no history because of "tk_history=off"
+ */
+int ktime_history_get_info(struct ktime_history_info *info)
+{
+	return tkh_get_info(&tkh_core, info);
+}
+EXPORT_SYMBOL_GPL(ktime_history_get_info);
+
+#ifdef CONFIG_DEBUG_FS
+
+static void tkh_show_era(struct seq_file *m, u32 nr, const struct tkh_era *era)
+{
+	seq_printf(m, "era %u: %s, mask 0x%llx, installed at 0x%llx\n", nr,
+		   era->cs_id == CSID_GENERIC ? "not recorded" : era->clock->name,
+		   era->mask, tkh_pos_to_cycles(era, era->first));
+	seq_printf(m, "  raw mult %u shift %u\n", era->raw_mult, era->raw_shift);
+	if (era->base_id != CSID_GENERIC) {
+		seq_printf(m, "  base clock %d times %u/%u plus %llu cycles\n", era->base_id,
+			   era->base_num, era->base_den, era->base_offset);
+	}
+	seq_printf(m, "  offsets in ns: real %lld boot %lld tai %lld, clock was set %u\n",
+		   era->offs_real, era->offs_boot, era->offs_tai, era->clock_was_set_seq);
+}
+
+/* The history as a person would read it, oldest state first */
+static int tkh_debug_show(struct seq_file *m, void *v)
+{
+	const struct tk_history *h = &tkh_core;
+	unsigned long head, nr;
+	u32 era_nr = h->first_era - 1;
+
+	/* Pairs with tkh_end:A as tkh_lookup:A does */
+	head = smp_load_acquire(&h->head) & ~TKH_BUSY;
+	if (head == h->first) {
+		seq_puts(m, "off\n");
+		return 0;
+	}
+
+	nr = tkh_oldest(h);
+	seq_printf(m, "%lu of %u states\n", (head - nr) / TKH_STEP, h->nr_states);
+
+	for (; nr != head; nr += TKH_STEP) {
+		struct tkh_state state;
+		struct tkh_era era;
+
+		tkh_copy_state(h, nr, &state);
+		tkh_copy_era(h, state.era, &era);
+		/* As in tkh_lookup(): tkh_copy_state:A before tkh_lookup:B */
+		smp_rmb();
+		if ((long)(nr - READ_ONCE(h->tail)) < 0 ||
+		    (s32)(state.era - READ_ONCE(h->era_tail)) < 0)
+			continue;
+
+		if (state.era != era_nr) {
+			era_nr = state.era;
+			tkh_show_era(m, era_nr, &era);
+		}
+		seq_printf(m, "  above 0x%llx: mono %lld ns, mult %u shift %u%s\n",
+			   tkh_pos_to_cycles(&era, state.from),
+			   state.base + mul_u64_u32_add_u64_shr(state.from - state.cycle_last,
+								state.mult, state.xtime_nsec,
+								state.shift),
+			   state.mult, state.shift,
+			   state.flags & TKH_SUSPENDED ? ", suspended" : "");
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(tkh_debug);
+
+static int __init tkh_debug_init(void)
+{
+	debugfs_create_file("history", 0400, debugfs_create_dir("timekeeping", NULL), NULL,
+			    &tkh_debug_fops);
+	return 0;
+}
+late_initcall(tkh_debug_init);
+
+#endif /* CONFIG_DEBUG_FS */

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _TK_HISTORY_INTERNAL_H
+#define _TK_HISTORY_INTERNAL_H
+
+#include <linux/cache.h>
+#include <linux/clocksource_ids.h>
+#include <linux/ktime.h>
+#include <linux/tk_history.h>
+#include <linux/types.h>
+
+struct clocksource;
+struct timekeeper;
+
+/*
+ * State numbers advance in steps of two. That leaves bit 0 of
+ * tk_history::head for the mark that an update is in flight.
+ */
+#define TKH_STEP	2UL
+#define TKH_BUSY	1UL
+
+/*
+ * Eras of the core timekeeper. One begins whenever a clock is set, so a clock
+ * which is set very often shortens the history.
+ */
+#define TKH_NR_ERAS	64
+
+/* The time stood still from the switch to this state on */
+#define TKH_SUSPENDED	BIT(0)
+
+/**
+ * struct tkh_state - What readers used between two switches
+ * @from:	Position of the switch to this state. It is in force for the
+ *		positions above this one, up to and including the next @from.
+ * @cycle_last:	Position to which @xtime_nsec belongs
+ * @xtime_nsec:	Shifted nanoseconds at @cycle_last
+ * @base:	CLOCK_MONOTONIC base in nanoseconds
+ * @mult:	NTP adjusted multiplier
+ * @shift:	Shift of the multiplication
+ * @era:	Number of the era to which the state belongs
+ * @flags:	TKH_* flags
+ */
+struct tkh_state {
+	u64		from;
+	u64		cycle_last;
+	u64		xtime_nsec;
+	ktime_t		base;
+	u32		mult;
+	u32		shift;
+	u32		era;
+	u32		flags;
+} ____cacheline_aligned;
+
+/**
+ * struct tkh_era - What many consecutive states have in common
+ * @clock:		The clocksource
+ * @cs_id:		ID of @clock, CSID_GENERIC for a time without history
+ * @prev:		Number of the last era of the previous installation
+ * @first:		Position of the first counter value of the installation
+ * @bias:		Position minus counter value, modulo the counter's mask
+ * @mask:		Mask of the counter
+ * @raw_cycle_last:	Position to which @raw_xtime_nsec belongs
+ * @raw_xtime_nsec:	Shifted nanoseconds of CLOCK_MONOTONIC_RAW
+ * @raw_base:		CLOCK_MONOTONIC_RAW base in nanoseconds
+ * @raw_mult:		Multiplier of CLOCK_MONOTONIC_RAW
+ * @raw_shift:		Shift of the multiplication
+ * @offs_real:		Offset from CLOCK_MONOTONIC to CLOCK_REALTIME
+ * @offs_boot:		Offset from CLOCK_MONOTONIC to CLOCK_BOOTTIME
+ * @offs_tai:		Offset from CLOCK_MONOTONIC to CLOCK_TAI
+ * @clock_was_set_seq:	Sequence number of clock was set events
+ * @cs_was_changed_seq:	Sequence number of clocksource change events
+ * @base_id:		ID of the base clock of @clock, CSID_GENERIC for none
+ * @base_num:		Numerator of the ratio from base clock to @clock
+ * @base_den:		Denominator of the ratio from base clock to @clock
+ * @base_offset:	Offset from base clock to @clock in cycles of @clock
+ */
+struct tkh_era {
+	struct clocksource	*clock;
+	enum clocksource_ids	cs_id;
+	u32			prev;
+	u64			first;
+	u64			bias;
+	u64			mask;
+	u64			raw_cycle_last;
+	u64			raw_xtime_nsec;
+	ktime_t			raw_base;
+	u32			raw_mult;
+	u32			raw_shift;
+	ktime_t			offs_real;
+	ktime_t			offs_boot;
+	ktime_t			offs_tai;
+	u32			clock_was_set_seq;
+	u8			cs_was_changed_seq;
+	enum clocksource_ids	base_id;
+	u32			base_num;
+	u32			base_den;
+	u64			base_offset;
+};
+
+/**
+ * struct tk_history - The history of one timekeeper
+ * @head:		Number of the next state to be recorded. TKH_BUSY is set
+ *			while an update is in flight.
+ * @tail:		Number of the oldest state which may be read
+ * @era_tail:		Number of the oldest era which may be read
+ * @states:		Ring of states
+ * @eras:		Ring of eras
+ * @nr_states:		Size of @states, a power of two
+ * @nr_eras:		Size of @eras, a power of two
+ * @first:		Number of the first state ever recorded
+ * @first_era:		Number of the first era ever recorded
+ * @era_head:		Number of the next era to be recorded, writer only
+ * @clock:		Clocksource of the newest era, writer only
+ * @switch_cycles:	Counter value at the switch in flight, writer only
+ * @cycle_last:		Position of the last update's cycle_last, writer only
+ *
+ * The writer is serialized by the lock of the timekeeper.
+ */
+struct tk_history {
+	unsigned long		head;
+	unsigned long		tail;
+	u32			era_tail;
+	struct tkh_state	*states;
+	struct tkh_era		*eras;
+	unsigned int		nr_states;
+	unsigned int		nr_eras;
+	unsigned long		first;
+	u32			first_era;
+
+	u32			era_head;
+	struct clocksource	*clock;
+	u64			switch_cycles;
+	u64			cycle_last;
+};
+
+/*
+ * The numbers begin just before they overflow, so that every boot and every
+ * test runs through the overflow instead of nobody ever.
+ */
+#define TKH_FIRST(nr_states)	(-TKH_STEP * (nr_states))
+#define TKH_FIRST_ERA		(-2U)
+
+#define TK_HISTORY_INIT(_states, _eras, _nr_states, _nr_eras) {	\
+	.head		= TKH_FIRST(_nr_states),		\
+	.tail		= TKH_FIRST(_nr_states),		\
+	.era_tail	= TKH_FIRST_ERA,			\
+	.states		= _states,				\
+	.eras		= _eras,				\
+	.nr_states	= _nr_states,				\
+	.nr_eras	= _nr_eras,				\
+	.first		= TKH_FIRST(_nr_states),		\
+	.first_era	= TKH_FIRST_ERA,			\
+	.era_head	= TKH_FIRST_ERA,			\
+}
+
+void tkh_begin(struct tk_history *h);
+void tkh_end(struct tk_history *h, const struct timekeeper *tk, bool suspended);
+int tkh_convert(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
+		clockid_t clock, ktime_t *time);
+int tkh_convert_all(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
+		    struct ktime_conversion *conv);
+int tkh_get_info(const struct tk_history *h, struct ktime_history_info *info);
+
+#endif

@@ -1,0 +1,1368 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests for the conversion of past counter values to time
+ *
+ * Three kinds: a simulated timekeeper against a naive reference, private
+ * instances with one writer and readers in all contexts, and the live
+ * timekeeper while its clocks are slewed and set.
+ */
+#include <kunit/run-in-irq-context.h>
+#include <kunit/test.h>
+#include <linux/clocksource.h>
+#include <linux/delay.h>
+#include <linux/hardirq.h>
+#include <linux/kthread.h>
+#include <linux/prandom.h>
+#include <linux/random.h>
+#include <linux/timekeeper_internal.h>
+#include <linux/timekeeping.h>
+#include <linux/timex.h>
+
+#include "timekeeping_internal.h"
+#include "tk_history_internal.h"
+
+/*
+ * The simulated timekeeper
+ */
+
+/* A counter which advances only when told to. @now never wraps. */
+struct sim_counter {
+	struct clocksource	cs;
+	struct clocksource_base	base;
+	u64			now;
+};
+
+/*
+ * One update as the reference sees it: readers which got a counter value above
+ * @from, up to and including @to, used @mono, @raw and the offsets. All cycles
+ * are values of sim_counter::now.
+ */
+struct ref {
+	struct sim_counter	*counter;
+	u64			from;
+	u64			to;
+	u64			cycle_last;
+	struct tk_read_base	mono;
+	struct tk_read_base	raw;
+	struct clocksource_base	base;
+	ktime_t			offs_real;
+	ktime_t			offs_boot;
+	ktime_t			offs_tai;
+	u32			clock_was_set_seq;
+	u8			cs_was_changed_seq;
+	bool			suspended;
+	bool			rare;
+};
+
+#define NR_COUNTERS	3
+#define MAX_REFS	3000
+
+struct sim {
+	struct tk_history	h;
+	struct sim_counter	counters[NR_COUNTERS];
+	struct sim_counter	*counter;
+	struct timekeeper	tk;
+	struct rnd_state	rnd;
+	struct ref		*refs;
+	unsigned int		nr_refs;
+	/* What the next update will be besides a change of rate */
+	bool			rare;
+	bool			suspended;
+};
+
+static u64 sim_read(struct clocksource *cs)
+{
+	return container_of(cs, struct sim_counter, cs)->now & cs->mask;
+}
+
+static u32 below(struct sim *sim, u32 ceil)
+{
+	return prandom_u32_state(&sim->rnd) % ceil;
+}
+
+static void sim_init_counter(struct sim_counter *counter, enum clocksource_ids id,
+			     unsigned int bits, u32 freq_khz, u64 start)
+{
+	struct clocksource *cs = &counter->cs;
+
+	cs->name = "simulated";
+	cs->id = id;
+	cs->mask = CLOCKSOURCE_MASK(bits);
+	cs->read = sim_read;
+	cs->freq_khz = freq_khz;
+	clocks_calc_mult_shift(&cs->mult, &cs->shift, freq_khz, NSEC_PER_MSEC, 1);
+	cs->maxadj = cs->mult / 10;
+	cs->max_cycles = min(cs->mask, ULLONG_MAX / (cs->mult + cs->maxadj)) / 2;
+	cs->max_raw_delta = (cs->mask >> 1) + (cs->mask >> 2) + (cs->mask >> 3);
+	counter->now = start;
+}
+
+static void sim_init_history(struct kunit *test, struct tk_history *h, unsigned int nr_states,
+			     unsigned int nr_eras)
+{
+	struct tkh_state *states = kunit_kcalloc(test, nr_states, sizeof(*states), GFP_KERNEL);
+	struct tkh_era *eras = kunit_kcalloc(test, nr_eras, sizeof(*eras), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, states);
+	KUNIT_ASSERT_NOT_NULL(test, eras);
+	*h = (struct tk_history)TK_HISTORY_INIT(states, eras, nr_states, nr_eras);
+}
+
+/* Hand the update to the history and append it to the reference */
+static void sim_update(struct sim *sim)
+{
+	struct ref *last = sim->nr_refs ? &sim->refs[sim->nr_refs - 1] : NULL;
+	struct timekeeper *tk = &sim->tk;
+	struct sim_counter *counter = container_of(tk->tkr_mono.clock, struct sim_counter, cs);
+	/* tkr_mono.cycle_last is never ahead of the counter */
+	u64 cycle_last = counter->now - ((counter->now - tk->tkr_mono.cycle_last) &
+					 counter->cs.mask);
+	struct ref *ref = &sim->refs[sim->nr_refs++];
+	u64 from;
+
+	/* The update takes its time, before and after the switch */
+	counter->now += below(sim, 40);
+	if (last && last->counter != counter)
+		last->counter->now += below(sim, 40);
+	tkh_begin(&sim->h);
+	from = counter->now;
+	if (last && !last->suspended)
+		last->to = last->counter->now;
+	counter->now += below(sim, 40);
+	tkh_end(&sim->h, tk, sim->suspended);
+
+	if (sim->suspended) {
+		/* Nobody reads between cycle_last and the switch */
+		from = cycle_last;
+		last->to = from;
+	} else if (last && last->suspended) {
+		from = cycle_last - 1;
+		last->to = counter->now < last->from ? last->from : from;
+	} else if (!last || last->counter != counter) {
+		from = cycle_last - 1;
+	}
+
+	*ref = (struct ref) {
+		.counter		= counter,
+		.from			= from,
+		.to			= from,
+		.cycle_last		= cycle_last,
+		.mono			= tk->tkr_mono,
+		.raw			= tk->tkr_raw,
+		.base			= counter->base,
+		.offs_real		= tk->offs_real,
+		.offs_boot		= tk->offs_boot,
+		.offs_tai		= tk->offs_tai,
+		.clock_was_set_seq	= tk->clock_was_set_seq,
+		.cs_was_changed_seq	= tk->cs_was_changed_seq,
+		.suspended		= sim->suspended,
+		.rare			= sim->rare,
+	};
+	sim->rare = false;
+	sim->counter = counter;
+}
+
+static void sim_normalize(struct tk_read_base *tkr)
+{
+	u64 second = (u64)NSEC_PER_SEC << tkr->shift;
+
+	while (tkr->xtime_nsec >= second) {
+		tkr->xtime_nsec -= second;
+		tkr->base += NSEC_PER_SEC;
+	}
+}
+
+static void sim_accumulate(struct timekeeper *tk, u64 cycles)
+{
+	u64 max = tk->tkr_mono.clock->max_cycles;
+
+	tk->tkr_mono.cycle_last += cycles;
+	tk->tkr_raw.cycle_last += cycles;
+	while (cycles) {
+		u64 part = min(cycles, max);
+
+		tk->tkr_mono.xtime_nsec += part * tk->tkr_mono.mult;
+		tk->tkr_raw.xtime_nsec += part * tk->tkr_raw.mult;
+		sim_normalize(&tk->tkr_mono);
+		sim_normalize(&tk->tkr_raw);
+		cycles -= part;
+	}
+}
+
+static u64 sim_offset(struct sim *sim)
+{
+	return (sim->counter->now - sim->tk.tkr_mono.cycle_last) & sim->counter->cs.mask;
+}
+
+/* What timekeeping_forward_now() does */
+static void sim_forward_now(struct sim *sim)
+{
+	sim_accumulate(&sim->tk, sim_offset(sim));
+}
+
+/* What tk_setup_internals() does */
+static void sim_install(struct sim *sim, struct sim_counter *counter)
+{
+	struct timekeeper *tk = &sim->tk;
+	struct clocksource *cs = &counter->cs;
+	int change = cs->shift - tk->tkr_mono.shift;
+
+	tk->tkr_mono.clock = cs;
+	tk->tkr_mono.mask = cs->mask;
+	tk->tkr_mono.cycle_last = sim_read(cs);
+	if (change < 0) {
+		tk->tkr_mono.xtime_nsec >>= -change;
+		tk->tkr_raw.xtime_nsec >>= -change;
+	} else {
+		tk->tkr_mono.xtime_nsec <<= change;
+		tk->tkr_raw.xtime_nsec <<= change;
+	}
+	tk->tkr_mono.mult = cs->mult;
+	tk->tkr_mono.shift = cs->shift;
+	tk->tkr_raw.clock = cs;
+	tk->tkr_raw.mask = cs->mask;
+	tk->tkr_raw.cycle_last = tk->tkr_mono.cycle_last;
+	tk->tkr_raw.mult = cs->mult;
+	tk->tkr_raw.shift = cs->shift;
+	tk->cs_id = cs->id;
+	tk->cycle_interval = max(1, cs->freq_khz * 4);
+	tk->cs_was_changed_seq++;
+	tk->clock_was_set_seq++;
+	sim->rare = true;
+}
+
+/* What timekeeping_advance() does, with a new rate of mult + adj */
+static void sim_advance(struct sim *sim, bool tick, int adj)
+{
+	struct timekeeper *tk = &sim->tk;
+	u64 offset = sim_offset(sim);
+
+	if (tick) {
+		u64 rest = do_div(offset, (u32)tk->cycle_interval);
+
+		sim_accumulate(tk, offset * tk->cycle_interval);
+		offset = rest;
+	}
+
+	tk->tkr_mono.mult += adj;
+	tk->tkr_mono.xtime_nsec -= offset * adj;
+	if ((s64)tk->tkr_mono.xtime_nsec < 0) {
+		tk->tkr_mono.xtime_nsec += (u64)NSEC_PER_SEC << tk->tkr_mono.shift;
+		tk->tkr_mono.base -= NSEC_PER_SEC;
+	}
+	sim_update(sim);
+}
+
+static void sim_set(struct sim *sim, s64 real)
+{
+	struct tk_read_base *tkr = &sim->tk.tkr_mono;
+
+	sim_forward_now(sim);
+	/* do_settimeofday64() drops the fraction of the nanosecond */
+	tkr->xtime_nsec = tkr->xtime_nsec >> tkr->shift << tkr->shift;
+	sim->tk.offs_real += real;
+	sim->tk.offs_tai += real;
+	sim->tk.clock_was_set_seq++;
+	sim->rare = true;
+	sim_update(sim);
+}
+
+static void sim_suspend(struct sim *sim)
+{
+	sim_forward_now(sim);
+	sim->suspended = true;
+	sim_update(sim);
+}
+
+static void sim_resume(struct sim *sim, s64 slept)
+{
+	sim->tk.tkr_mono.cycle_last = sim_read(&sim->counter->cs);
+	sim->tk.tkr_raw.cycle_last = sim->tk.tkr_mono.cycle_last;
+	sim->tk.offs_boot += slept;
+	sim->tk.offs_real += slept;
+	sim->tk.offs_tai += slept;
+	sim->tk.clock_was_set_seq++;
+	sim->suspended = false;
+	sim->rare = true;
+	sim_update(sim);
+}
+
+static struct sim *sim_create(struct kunit *test, unsigned int bits, unsigned int nr_states,
+			      unsigned int nr_eras, u64 start)
+{
+	struct sim *sim = kunit_kzalloc(test, sizeof(*sim), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, sim);
+	sim->refs = kvcalloc(MAX_REFS, sizeof(*sim->refs), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, sim->refs);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, (kunit_action_t *)kvfree,
+							   sim->refs));
+	sim_init_history(test, &sim->h, nr_states, nr_eras);
+	prandom_seed_state(&sim->rnd, 0x7e57ab1e + bits * 1000 + nr_states);
+
+	sim_init_counter(&sim->counters[0], CSID_ARM_ARCH_COUNTER, bits, 62500, start);
+	sim_init_counter(&sim->counters[1], CSID_S390_TOD, 64, 1000000, 5000);
+	sim_init_counter(&sim->counters[2], CSID_GENERIC, 32, 1000, 7);
+
+	sim->tk.offs_real = 1700000000 * NSEC_PER_SEC;
+	sim->tk.offs_tai = sim->tk.offs_real + 37 * NSEC_PER_SEC;
+	sim->tk.tkr_mono.base = 3 * NSEC_PER_SEC;
+	sim->tk.tkr_raw.base = 2 * NSEC_PER_SEC;
+	sim->counter = &sim->counters[0];
+	sim_install(sim, sim->counter);
+	sim_update(sim);
+	return sim;
+}
+
+/*
+ * The naive reference
+ */
+
+/* (cycles * mult + nsec) >> shift in 96 bits, by hand */
+static u64 ref_shifted(u64 cycles, u32 mult, u64 nsec, u32 shift)
+{
+	u64 low = (cycles & U32_MAX) * mult, high = (cycles >> 32) * mult, sum;
+
+	sum = low + (high << 32);
+	high = (high >> 32) + (sum < low);
+	low = sum + nsec;
+	high += low < sum;
+	return shift ? low >> shift | high << (64 - shift) : low;
+}
+
+static s64 ref_share(s64 sleep, u64 part, u64 all)
+{
+	/* The sleep times of the tests are multiples of 2^10 ns */
+	return sleep < 0 ? -(s64)mul_u64_u64_div_u64(-sleep, part, all) :
+			   (s64)mul_u64_u64_div_u64(sleep, part, all);
+}
+
+static void ref_times(struct sim *sim, struct ref *ref, u64 cycles, struct ktime_conversion *conv)
+{
+	u64 part = cycles - ref->from, all = ref->to + 1 - ref->from;
+	struct ref *next = ref + 1;
+	ktime_t boot = ref->offs_boot, real = ref->offs_real, tai = ref->offs_tai;
+
+	if (ref->suspended) {
+		cycles = ref->from;
+		boot += ref_share(next->offs_boot - boot, part, all);
+		real += ref_share(next->offs_real - real, part, all);
+		tai += ref_share(next->offs_tai - tai, part, all);
+	}
+
+	memset(conv, 0, sizeof(*conv));
+	conv->mono = ref->mono.base + ref_shifted(cycles - ref->cycle_last, ref->mono.mult,
+						  ref->mono.xtime_nsec, ref->mono.shift);
+	conv->raw = ref->raw.base + ref_shifted(cycles - ref->cycle_last, ref->raw.mult,
+						ref->raw.xtime_nsec, ref->raw.shift);
+	conv->boot = conv->mono + boot;
+	conv->real = conv->mono + real;
+	conv->tai = conv->mono + tai;
+	conv->flags = ref->suspended ? KTIME_CONVERSION_SUSPENDED : 0;
+	conv->clock_was_set_seq = ref->clock_was_set_seq;
+	conv->cs_was_changed_seq = ref->cs_was_changed_seq;
+}
+
+/*
+ * Search all updates from the newest to the oldest for the one during which
+ * the counter had this value last.
+ */
+static struct ref *ref_find(struct sim *sim, enum clocksource_ids id, u64 cycles, u64 *value)
+{
+	struct ref *newest = &sim->refs[sim->nr_refs - 1], *ref;
+
+	if (!newest->suspended)
+		newest->to = newest->counter->now;
+
+	for (ref = newest; ref >= sim->refs; ref--) {
+		struct clocksource *cs = &ref->counter->cs;
+		u64 c = cycles;
+
+		if (cs->id == CSID_GENERIC)
+			continue;
+		if (ref->base.id == id)
+			c = div_u64(cycles, ref->base.denominator) * ref->base.numerator +
+			    ref->base.offset;
+		else if (cs->id != id)
+			continue;
+
+		c = ref->to - ((ref->to - c) & cs->mask);
+		if ((s64)(c - ref->from) > 0 && (s64)(ref->to - c) >= 0) {
+			*value = c;
+			return ref;
+		}
+	}
+	return NULL;
+}
+
+static const clockid_t clocks[] = {
+	CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME, CLOCK_TAI, CLOCK_MONOTONIC_RAW,
+};
+
+static ktime_t conversion_get(const struct ktime_conversion *conv, clockid_t clock)
+{
+	switch (clock) {
+	case CLOCK_BOOTTIME:
+		return conv->boot;
+	case CLOCK_REALTIME:
+		return conv->real;
+	case CLOCK_TAI:
+		return conv->tai;
+	case CLOCK_MONOTONIC_RAW:
+		return conv->raw;
+	default:
+		return conv->mono;
+	}
+}
+
+struct tally {
+	unsigned int	exact;
+	unsigned int	refused;
+	unsigned int	wide;
+	unsigned int	suspended;
+};
+
+/* Convert @cycles of the counter @id and compare with the reference */
+static void check_value(struct kunit *test, struct sim *sim, enum clocksource_ids id, u64 cycles,
+			struct tally *tally)
+{
+	struct ktime_conversion got, want = { };
+	clockid_t clock = clocks[below(sim, ARRAY_SIZE(clocks))];
+	unsigned int states = 0, eras = 1;
+	struct ref *ref, *r;
+	ktime_t time = 42;
+	u64 value = 0;
+	int ret, one;
+
+	ref = ref_find(sim, id, cycles, &value);
+	memset(&got, 0, sizeof(got));
+	ret = tkh_convert_all(&sim->h, id, cycles, &got);
+	one = tkh_convert(&sim->h, id, cycles, clock, &time);
+	KUNIT_ASSERT_EQ(test, ret, one);
+
+	if (ret) {
+		tally->refused++;
+		KUNIT_ASSERT_EQ(test, time, 42);
+		if (!ref) {
+			KUNIT_ASSERT_TRUE(test, ret == -ERANGE || ret == -ENODATA || ret == -EAGAIN);
+			return;
+		}
+		/* Only what may be evicted can be out of range */
+		KUNIT_ASSERT_EQ(test, ret, -ERANGE);
+		for (r = ref; r < &sim->refs[sim->nr_refs]; r++) {
+			states++;
+			eras += r > ref && r->rare;
+		}
+		KUNIT_ASSERT_TRUE_MSG(test, states > sim->h.nr_states || eras > sim->h.nr_eras,
+				      "%u states and %u eras ago", states, eras);
+		return;
+	}
+
+	KUNIT_ASSERT_NOT_NULL_MSG(test, ref, "0x%llx was never counted", cycles);
+	ref_times(sim, ref, value, &want);
+	tally->exact++;
+	tally->suspended += ref->suspended;
+	tally->wide += value - ref->cycle_last > ref->mono.clock->max_cycles;
+
+	KUNIT_ASSERT_EQ_MSG(test, got.mono, want.mono, "update %td of %u, switch %+lld",
+			    ref - sim->refs, sim->nr_refs, (s64)(value - ref->from));
+	KUNIT_ASSERT_EQ(test, got.raw, want.raw);
+	KUNIT_ASSERT_EQ(test, got.boot, want.boot);
+	KUNIT_ASSERT_EQ(test, got.real, want.real);
+	KUNIT_ASSERT_EQ(test, got.tai, want.tai);
+	KUNIT_ASSERT_EQ(test, got.flags, want.flags);
+	KUNIT_ASSERT_EQ(test, got.error_ns, 0);
+	KUNIT_ASSERT_EQ(test, got.clock_was_set_seq, want.clock_was_set_seq);
+	KUNIT_ASSERT_EQ(test, got.cs_was_changed_seq, want.cs_was_changed_seq);
+	KUNIT_ASSERT_EQ(test, time, conversion_get(&want, clock));
+}
+
+/* All the edges of the interval in which @ref was in force */
+static void check_ref(struct kunit *test, struct sim *sim, struct ref *ref, struct tally *tally)
+{
+	struct clocksource *cs = &ref->counter->cs;
+	u64 values[] = {
+		ref->from - 1, ref->from, ref->from + 1, ref->cycle_last, ref->cycle_last + 1,
+		ref->from + (ref->to - ref->from) / 2, ref->to - 1, ref->to, ref->to + 1,
+	};
+
+	if (cs->id == CSID_GENERIC)
+		return;
+
+	for (int i = 0; i < ARRAY_SIZE(values); i++) {
+		check_value(test, sim, cs->id, values[i] & cs->mask, tally);
+		if (ref->base.id && values[i] > ref->base.offset) {
+			u64 base = div_u64(values[i] - ref->base.offset, ref->base.numerator) *
+				   ref->base.denominator;
+
+			check_value(test, sim, ref->base.id, base, tally);
+		}
+	}
+}
+
+/* One random step in the life of a timekeeper */
+static void sim_step(struct sim *sim)
+{
+	struct timekeeper *tk = &sim->tk;
+	struct sim_counter *counter = sim->counter;
+	u64 interval = tk->cycle_interval, most;
+	s32 ppm500 = tk->tkr_mono.clock->mult / 2000;
+
+	/* Time passes */
+	counter->now += interval + below(sim, 500);
+
+	switch (below(sim, 24)) {
+	case 0:
+		/* NO_HZ, longer than max_cycles if the counter allows */
+		most = counter->cs.mask >> 2;
+		if (most > 4 * counter->cs.max_cycles)
+			most = 4 * counter->cs.max_cycles;
+		counter->now += (u64)below(sim, 1000) * (most / 1000);
+		sim_advance(sim, true, 0);
+		break;
+	case 1:
+		sim_set(sim, (s64)below(sim, 2000000) * 1000003 - NSEC_PER_SEC);
+		break;
+	case 2:
+		/* Set to the same time */
+		sim_set(sim, 0);
+		break;
+	case 3:
+		/* A change of TAI does not forward the timekeeper */
+		tk->offs_tai += NSEC_PER_SEC;
+		tk->clock_was_set_seq++;
+		sim->rare = true;
+		sim_update(sim);
+		break;
+	case 4:
+		/* Leap second */
+		tk->offs_real -= NSEC_PER_SEC;
+		tk->clock_was_set_seq++;
+		sim->rare = true;
+		sim_advance(sim, true, 1);
+		break;
+	case 5:
+		sim_suspend(sim);
+		if (below(sim, 3)) {
+			u64 slept = (u64)(1 + below(sim, 1000)) << 10;
+
+			counter->now += below(sim, 1000000);
+			sim_resume(sim, slept * 977);
+		} else {
+			/* The counter starts anew */
+			if (counter->cs.mask == ~0ULL)
+				counter->now = below(sim, 1000);
+			sim_resume(sim, 1 << 20);
+		}
+		break;
+	case 6:
+		counter = &sim->counters[below(sim, NR_COUNTERS)];
+		if (counter == sim->counter)
+			break;
+		/* No counter is looked at more than once per wrap */
+		counter->now += below(sim, 100000);
+		sim_forward_now(sim);
+		sim_install(sim, counter);
+		sim_update(sim);
+		break;
+	case 7:
+		sim_advance(sim, true, ppm500);
+		break;
+	case 8:
+		sim_advance(sim, true, -ppm500);
+		break;
+	case 9:
+		/* A direct change of frequency does not move cycle_last */
+		sim_advance(sim, false, (int)below(sim, 2000) - 1000);
+		break;
+	case 10:
+		if (counter != &sim->counters[1])
+			break;
+		/* A base clock becomes known, or changes its ratio */
+		counter->base.id = CSID_X86_ART;
+		counter->base.numerator = 2 + below(sim, 3);
+		counter->base.denominator = 1 + below(sim, 2);
+		counter->base.offset = below(sim, 1000);
+		counter->cs.base = &counter->base;
+		sim->rare = true;
+		sim_advance(sim, true, 0);
+		break;
+	case 11 ... 16:
+		/* NTP dithers mult by one */
+		sim_advance(sim, true, tk->tkr_mono.mult & 1 ? -1 : 1);
+		break;
+	default:
+		sim_advance(sim, true, 0);
+	}
+}
+
+struct random_param {
+	unsigned int	bits;
+	unsigned int	nr_states;
+	unsigned int	nr_eras;
+	u64		start;
+};
+
+static const struct random_param random_params[] = {
+	{ 64,   2,  2, 1000 },
+	{ 64,   4,  4, 1000 },
+	{ 64,  64, 16, ~0ULL - 30000000 },
+	{ 64, 512, 64, 1000 },
+	{ 56,   8,  8, BIT_ULL(56) - 30000000 },
+	{ 56, 256, 64, 1000 },
+	{ 32,   2,  2, 0 },
+	{ 32,  64, 32, U32_MAX - 1000 },
+	{ 24,   4,  2, 0 },
+	{ 24, 128, 64, BIT(24) - 2 },
+};
+
+static void random_desc(const struct random_param *p, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u bits from 0x%llx, %u states, %u eras",
+		 p->bits, p->start, p->nr_states, p->nr_eras);
+}
+
+KUNIT_ARRAY_PARAM(random, random_params, random_desc);
+
+static void tkh_test_random(struct kunit *test)
+{
+	const struct random_param *p = test->param_value;
+	struct sim *sim = sim_create(test, p->bits, p->nr_states, p->nr_eras, p->start);
+	struct tally tally = { };
+
+	/* A step appends two updates at most */
+	while (sim->nr_refs < MAX_REFS - 2) {
+		unsigned int nr = sim->nr_refs;
+
+		sim_step(sim);
+		for (int i = 0; i < 3 && i < sim->nr_refs; i++)
+			check_ref(test, sim, &sim->refs[sim->nr_refs - 1 - i], &tally);
+		/* Around the eviction, and anywhere */
+		if (nr > p->nr_states)
+			check_ref(test, sim, &sim->refs[nr - p->nr_states], &tally);
+		check_ref(test, sim, &sim->refs[below(sim, nr)], &tally);
+	}
+
+	kunit_info(test, "%u exact, %u refused, %u wide, %u in suspend\n", tally.exact,
+		   tally.refused, tally.wide, tally.suspended);
+	KUNIT_EXPECT_GT(test, tally.exact, 20000);
+	KUNIT_EXPECT_GT(test, tally.refused, 1000);
+	KUNIT_EXPECT_GT(test, tally.suspended, 100);
+	if (p->bits == 64)
+		KUNIT_EXPECT_GT(test, tally.wide, 100);
+}
+
+/* A quiet system needs one state for ever, and all of it can be converted */
+static void tkh_test_steady(struct kunit *test)
+{
+	struct sim *sim = sim_create(test, 64, 2, 2, 1000);
+	struct tally tally = { };
+	u64 start = sim->counter->now;
+	unsigned int nr = 0;
+
+	while (sim->counter->now < start + 1000000ULL * 62500000) {
+		sim->counter->now += sim->tk.cycle_interval * (1 + below(sim, 1000000));
+		/* The reference keeps the newest update of the same line only */
+		sim->nr_refs = 1;
+		sim_advance(sim, true, 0);
+		sim->refs[0].to = sim->counter->now;
+		nr++;
+	}
+	KUNIT_EXPECT_GT(test, nr, 100);
+	KUNIT_EXPECT_EQ(test, sim->h.head - sim->h.first, TKH_STEP);
+
+	sim->nr_refs = 1;
+	for (int i = 0; i < 1000; i++) {
+		u64 ago = (u64)below(sim, U32_MAX) * below(sim, 10000);
+
+		check_value(test, sim, CSID_ARM_ARCH_COUNTER, sim->counter->now - ago, &tally);
+	}
+	check_value(test, sim, CSID_ARM_ARCH_COUNTER, start, &tally);
+	KUNIT_EXPECT_GT(test, tally.wide, 900);
+	KUNIT_EXPECT_EQ(test, tally.refused, 0);
+}
+
+/* A suspend with figures that can be checked by hand: 1 cycle is 1 ns */
+static void tkh_test_suspend(struct kunit *test)
+{
+	struct sim *sim = sim_create(test, 64, 8, 8, 1000);
+	struct ktime_conversion conv = { };
+	struct tk_history *h = &sim->h;
+	struct sim_counter *c;
+	u64 suspend, resume;
+	ktime_t mono, raw;
+
+	c = &sim->counters[1];
+	sim_forward_now(sim);
+	sim_install(sim, c);
+	sim_update(sim);
+
+	c->now += 1000000;
+	sim_suspend(sim);
+	suspend = sim->refs[sim->nr_refs - 1].from;
+	/* The suspend has no end yet */
+	KUNIT_EXPECT_EQ(test, tkh_convert_all(h, CSID_S390_TOD, suspend + 1, &conv), -EAGAIN);
+	KUNIT_ASSERT_EQ(test, tkh_convert_all(h, CSID_S390_TOD, suspend, &conv), 0);
+	KUNIT_EXPECT_EQ(test, conv.flags, 0);
+	mono = conv.mono;
+	raw = conv.raw;
+
+	c->now = suspend + 4000;
+	/* The clock source of the sleep time saw twice of it */
+	sim_resume(sim, 8000);
+	resume = suspend + 4000;
+
+	KUNIT_ASSERT_EQ(test, tkh_convert_all(h, CSID_S390_TOD, suspend, &conv), 0);
+	KUNIT_EXPECT_EQ(test, conv.flags, 0);
+	KUNIT_EXPECT_EQ(test, conv.boot, mono);
+
+	KUNIT_ASSERT_EQ(test, tkh_convert_all(h, CSID_S390_TOD, suspend + 1, &conv), 0);
+	KUNIT_EXPECT_EQ(test, conv.flags, KTIME_CONVERSION_SUSPENDED);
+	KUNIT_EXPECT_EQ(test, conv.mono, mono);
+	KUNIT_EXPECT_EQ(test, conv.raw, raw);
+	KUNIT_EXPECT_EQ(test, conv.boot, mono + 2);
+
+	KUNIT_ASSERT_EQ(test, tkh_convert_all(h, CSID_S390_TOD, suspend + 1000, &conv), 0);
+	KUNIT_EXPECT_EQ(test, conv.mono, mono);
+	KUNIT_EXPECT_EQ(test, conv.boot, mono + 2000);
+	KUNIT_EXPECT_EQ(test, conv.real, mono + 1700000000 * NSEC_PER_SEC + 2000);
+	KUNIT_EXPECT_EQ(test, conv.tai, mono + 1700000037 * NSEC_PER_SEC + 2000);
+
+	KUNIT_ASSERT_EQ(test, tkh_convert_all(h, CSID_S390_TOD, resume - 1, &conv), 0);
+	KUNIT_EXPECT_EQ(test, conv.flags, KTIME_CONVERSION_SUSPENDED);
+	KUNIT_EXPECT_EQ(test, conv.boot, mono + 7998);
+
+	KUNIT_ASSERT_EQ(test, tkh_convert_all(h, CSID_S390_TOD, resume, &conv), 0);
+	KUNIT_EXPECT_EQ(test, conv.flags, 0);
+	KUNIT_EXPECT_EQ(test, conv.mono, mono);
+	KUNIT_EXPECT_EQ(test, conv.boot, mono + 8000);
+
+	c->now = resume + 10;
+	KUNIT_ASSERT_EQ(test, tkh_convert_all(h, CSID_S390_TOD, resume + 10, &conv), 0);
+	KUNIT_EXPECT_EQ(test, conv.mono, mono + 10);
+	KUNIT_EXPECT_EQ(test, conv.raw, raw + 10);
+	KUNIT_EXPECT_EQ(test, conv.boot, mono + 8010);
+}
+
+/* Each error where it belongs, before anything is evicted and after */
+static void tkh_test_errors(struct kunit *test)
+{
+	struct sim *sim = sim_create(test, 64, 8, 8, 1000);
+	struct ktime_history_info info = { };
+	struct tk_history *h = &sim->h;
+	struct tk_history empty;
+	ktime_t time = 42;
+	u64 gap, back;
+
+	sim_init_history(test, &empty, 2, 2);
+	KUNIT_EXPECT_EQ(test, tkh_get_info(&empty, &info), -ENODEV);
+	KUNIT_EXPECT_EQ(test, -ENODEV,
+			tkh_convert(&empty, CSID_ARM_ARCH_COUNTER, 1, CLOCK_REALTIME, &time));
+
+#define EXPECT(_ret, _id, _cycles, _clock) \
+	KUNIT_EXPECT_EQ(test, _ret, tkh_convert(h, _id, _cycles, _clock, &time))
+
+	EXPECT(-EINVAL, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_PROCESS_CPUTIME_ID);
+	EXPECT(-EINVAL, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_REALTIME_COARSE);
+	EXPECT(-EINVAL, CSID_ARM_ARCH_COUNTER, 1000, -1);
+	EXPECT(-EINVAL, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_AUX_LAST + 1);
+	EXPECT(-ENODEV, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_AUX);
+	EXPECT(-ENODEV, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_AUX_LAST);
+	EXPECT(-ENODEV, CSID_GENERIC, 1000, CLOCK_REALTIME);
+	EXPECT(-ENODEV, CSID_MAX, 1000, CLOCK_REALTIME);
+	EXPECT(-ENODEV, -1, 1000, CLOCK_REALTIME);
+	EXPECT(-ENODEV, CSID_X86_TSC, 1000, CLOCK_REALTIME);
+	EXPECT(-ENODEV, CSID_S390_TOD, 1000, CLOCK_REALTIME);
+	EXPECT(-ENODATA, CSID_ARM_ARCH_COUNTER, 999, CLOCK_REALTIME);
+	EXPECT(-ENODATA, CSID_ARM_ARCH_COUNTER, 0, CLOCK_REALTIME);
+	EXPECT(-EAGAIN, CSID_ARM_ARCH_COUNTER, sim->counter->now + 1, CLOCK_REALTIME);
+	EXPECT(-EAGAIN, CSID_ARM_ARCH_COUNTER, ~0ULL, CLOCK_REALTIME);
+	KUNIT_EXPECT_EQ(test, time, 42);
+	EXPECT(0, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_REALTIME);
+
+	/* Away from the counter ... */
+	sim_forward_now(sim);
+	sim_install(sim, &sim->counters[2]);
+	sim_update(sim);
+	gap = sim->counters[0].now + 1;
+	sim->counters[0].now += 1000;
+	EXPECT(0, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_REALTIME);
+	EXPECT(-ENODATA, CSID_ARM_ARCH_COUNTER, gap, CLOCK_REALTIME);
+	EXPECT(-ENODATA, CSID_ARM_ARCH_COUNTER, sim->counters[0].now, CLOCK_REALTIME);
+	KUNIT_ASSERT_EQ(test, 0, tkh_get_info(h, &info));
+	KUNIT_EXPECT_EQ(test, info.cs_id, CSID_GENERIC);
+
+	/* ... for a time without history ... */
+	for (int i = 0; i < 100; i++) {
+		sim->counter->now += 10000;
+		sim_advance(sim, true, i & 1 ? 1 : -1);
+	}
+	EXPECT(0, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_REALTIME);
+
+	/* ... and back */
+	sim->counters[0].now += 1000;
+	back = sim->counters[0].now;
+	sim_forward_now(sim);
+	sim_install(sim, &sim->counters[0]);
+	sim_update(sim);
+	EXPECT(-ENODATA, CSID_ARM_ARCH_COUNTER, gap, CLOCK_REALTIME);
+	EXPECT(-ENODATA, CSID_ARM_ARCH_COUNTER, back - 1, CLOCK_REALTIME);
+	EXPECT(0, CSID_ARM_ARCH_COUNTER, back, CLOCK_REALTIME);
+	EXPECT(0, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_REALTIME);
+	EXPECT(-ENODATA, CSID_ARM_ARCH_COUNTER, 999, CLOCK_REALTIME);
+	KUNIT_ASSERT_EQ(test, 0, tkh_get_info(h, &info));
+	KUNIT_EXPECT_EQ(test, info.cs_id, CSID_ARM_ARCH_COUNTER);
+	KUNIT_EXPECT_EQ(test, info.freq_khz, 62500);
+	KUNIT_EXPECT_EQ(test, info.oldest_exact, 1000);
+	KUNIT_EXPECT_EQ(test, info.oldest, 1000);
+	KUNIT_EXPECT_EQ(test, info.newest, sim->counter->now);
+
+	/* Evict states */
+	for (int i = 0; i < 8; i++) {
+		sim->counter->now += sim->tk.cycle_interval;
+		sim_advance(sim, true, i & 1 ? 1 : -1);
+	}
+	time = 42;
+	EXPECT(-ERANGE, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_REALTIME);
+	EXPECT(-ERANGE, CSID_ARM_ARCH_COUNTER, 0, CLOCK_REALTIME);
+	EXPECT(-ERANGE, CSID_ARM_ARCH_COUNTER, back, CLOCK_REALTIME);
+	EXPECT(-EAGAIN, CSID_ARM_ARCH_COUNTER, sim->counter->now + 1, CLOCK_REALTIME);
+	KUNIT_ASSERT_EQ(test, 0, tkh_get_info(h, &info));
+	EXPECT(-ERANGE, CSID_ARM_ARCH_COUNTER, info.oldest - 1, CLOCK_REALTIME);
+	KUNIT_EXPECT_EQ(test, time, 42);
+	EXPECT(0, CSID_ARM_ARCH_COUNTER, info.oldest, CLOCK_REALTIME);
+	EXPECT(0, CSID_ARM_ARCH_COUNTER, info.newest, CLOCK_REALTIME);
+
+	/* Evict eras only: the states of an evicted era cannot be used */
+	sim = sim_create(test, 64, 64, 2, 1000);
+	h = &sim->h;
+	for (int i = 0; i < 2; i++) {
+		EXPECT(0, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_REALTIME);
+		sim->counter->now += 1000;
+		sim_set(sim, 1000);
+	}
+	EXPECT(-ERANGE, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_REALTIME);
+	EXPECT(-ERANGE, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_MONOTONIC);
+	KUNIT_ASSERT_EQ(test, 0, tkh_get_info(h, &info));
+	EXPECT(-ERANGE, CSID_ARM_ARCH_COUNTER, info.oldest - 1, CLOCK_REALTIME);
+	EXPECT(0, CSID_ARM_ARCH_COUNTER, info.oldest, CLOCK_REALTIME);
+#undef EXPECT
+}
+
+/*
+ * One writer, readers in all contexts
+ *
+ * State number k is in force for counter values above k << 10, up to and
+ * including (k + 1) << 10, and its times tell k. So each value has one right
+ * answer, which a reader knows without asking the writer.
+ */
+#define RACE_SHIFT	10
+
+struct race {
+	struct tk_history	h;
+	struct clocksource	cs;
+	struct timekeeper	tk;
+	/* The counter, the writer advances it */
+	atomic64_t		now;
+	struct rnd_state	rnd;
+	/* Spread the readers' requests over so many states */
+	unsigned int		span;
+	bool			stop;
+	atomic_t		exact;
+	atomic_t		evicted;
+	atomic_t		waited;
+	atomic_t		wrong;
+};
+
+static u64 race_read(struct clocksource *cs)
+{
+	return atomic64_read(&container_of(cs, struct race, cs)->now);
+}
+
+static ktime_t race_mono(u64 cycles)
+{
+	u64 k = (cycles - 1) >> RACE_SHIFT;
+
+	return (k << 32) + cycles - (k << RACE_SHIFT);
+}
+
+static void race_update(struct race *race, u64 k)
+{
+	struct tk_read_base *tkr = &race->tk.tkr_mono;
+
+	atomic64_set(&race->now, k << RACE_SHIFT);
+	tkh_begin(&race->h);
+	/* Readers find a counter beyond the switch while it is in flight */
+	atomic64_set(&race->now, (k << RACE_SHIFT) + 1);
+	if (!(k & 7))
+		udelay(2);
+	tkr->cycle_last = k << RACE_SHIFT;
+	tkr->base = k << 32;
+	race->tk.tkr_raw.cycle_last = k << RACE_SHIFT;
+	race->tk.tkr_raw.xtime_nsec = k << RACE_SHIFT;
+	race->tk.offs_real = k << 40;
+	/* An era lasts for four states */
+	race->tk.clock_was_set_seq = k / 4;
+	race->tk.offs_boot = (k / 4) << 20;
+	tkh_end(&race->h, &race->tk, false);
+}
+
+static int race_writer(void *data)
+{
+	struct race *race = data;
+
+	for (u64 k = 2; !kthread_should_stop(); k++) {
+		race_update(race, k);
+		atomic64_add(1 << (RACE_SHIFT - 1), &race->now);
+		if (!(k & 1023))
+			cond_resched();
+	}
+	return 0;
+}
+
+static bool race_reader(void *data)
+{
+	struct race *race = data;
+	struct ktime_conversion conv;
+	u64 now = atomic64_read(&race->now), cycles, k;
+	unsigned long head = READ_ONCE(race->h.head);
+	int ret;
+
+	cycles = now - get_random_u32_below(race->span << RACE_SHIFT);
+	if (get_random_u32_below(4) == 0 || (s64)cycles <= 1 << RACE_SHIFT)
+		cycles = now;
+	k = (cycles - 1) >> RACE_SHIFT;
+
+	ret = tkh_convert_all(&race->h, CSID_ARM_ARCH_COUNTER, cycles, &conv);
+	if (ret == -ERANGE) {
+		atomic_inc(&race->evicted);
+		return true;
+	}
+	if (ret || conv.mono != race_mono(cycles) || conv.clock_was_set_seq != k / 4 ||
+	    conv.boot != conv.mono + ((k / 4) << 20)) {
+		atomic_inc(&race->wrong);
+		pr_err_once("%d: 0x%llx is %lld of set %u, not %lld\n", ret, cycles, conv.mono,
+			    conv.clock_was_set_seq, race_mono(cycles));
+		return false;
+	}
+	atomic_inc(&race->exact);
+	/* There was an answer although an update of that interval was in flight */
+	if (head & TKH_BUSY && (cycles & (BIT(RACE_SHIFT) - 1)) == 1)
+		atomic_inc(&race->waited);
+	return true;
+}
+
+static int race_task(void *data)
+{
+	while (!kthread_should_stop()) {
+		race_reader(data);
+		cond_resched();
+	}
+	return 0;
+}
+
+static struct race *race_create(struct kunit *test, unsigned int nr_states, unsigned int nr_eras)
+{
+	struct race *race = kunit_kzalloc(test, sizeof(*race), GFP_KERNEL);
+	struct tk_read_base *tkr;
+
+	KUNIT_ASSERT_NOT_NULL(test, race);
+	sim_init_history(test, &race->h, nr_states, nr_eras);
+	race->span = 2 * nr_states;
+	race->cs.name = "race";
+	race->cs.id = CSID_ARM_ARCH_COUNTER;
+	race->cs.mask = CLOCKSOURCE_MASK(64);
+	race->cs.max_raw_delta = ~0ULL >> 1;
+	race->cs.read = race_read;
+
+	tkr = &race->tk.tkr_mono;
+	tkr->clock = &race->cs;
+	tkr->mask = race->cs.mask;
+	tkr->mult = 1;
+	race->tk.tkr_raw = *tkr;
+	atomic64_set(&race->now, 1 << RACE_SHIFT);
+	race_update(race, 1);
+	return race;
+}
+
+static void tkh_test_race(struct kunit *test)
+{
+	struct race *race = race_create(test, 8, 2);
+	struct task_struct *writer, *reader;
+	unsigned int cpu = 0;
+
+	/* The test's own task is a reader, too, and needs a CPU */
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+
+	writer = kthread_run_on_cpu(race_writer, race, cpumask_last(cpu_online_mask), "race/%u");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(writer));
+	cpu = cpumask_first(cpu_online_mask);
+	reader = kthread_run_on_cpu(race_task, race, cpu, "reader/%u");
+	if (IS_ERR(reader)) {
+		kthread_stop(writer);
+		KUNIT_FAIL(test, "no reader");
+		return;
+	}
+	/* Task, soft interrupt and hard interrupt, for up to one second each */
+	for (int i = 0; i < 4; i++)
+		kunit_run_irq_test(test, race_reader, 200000, race);
+	kthread_stop(reader);
+	kthread_stop(writer);
+
+	kunit_info(test, "%d exact, %d evicted, %d waited, %d wrong\n",
+		   atomic_read(&race->exact), atomic_read(&race->evicted),
+		   atomic_read(&race->waited), atomic_read(&race->wrong));
+	KUNIT_EXPECT_EQ(test, atomic_read(&race->wrong), 0);
+	KUNIT_EXPECT_GT(test, atomic_read(&race->exact), 10000);
+	KUNIT_EXPECT_GT(test, atomic_read(&race->evicted), 1000);
+	KUNIT_EXPECT_GT(test, atomic_read(&race->waited), 10);
+}
+
+/* An NMI does not wait for the update that it has hit, others can be answered */
+static void tkh_test_nmi(struct kunit *test)
+{
+	struct race *race = race_create(test, 8, 4);
+	u64 older = (2 << RACE_SHIFT) + 5, newest = (3 << RACE_SHIFT) + 1;
+	ktime_t times[3] = { 42, 42, 42 };
+	unsigned long flags;
+	int ret[3];
+
+	race_update(race, 2);
+	race_update(race, 3);
+
+	local_irq_save(flags);
+	nmi_enter();
+	atomic64_set(&race->now, newest);
+	ret[0] = tkh_convert(&race->h, CSID_ARM_ARCH_COUNTER, newest, CLOCK_MONOTONIC, &times[0]);
+	tkh_begin(&race->h);
+	ret[1] = tkh_convert(&race->h, CSID_ARM_ARCH_COUNTER, newest, CLOCK_MONOTONIC, &times[1]);
+	ret[2] = tkh_convert(&race->h, CSID_ARM_ARCH_COUNTER, older, CLOCK_MONOTONIC, &times[2]);
+	tkh_end(&race->h, &race->tk, false);
+	nmi_exit();
+	local_irq_restore(flags);
+
+	KUNIT_EXPECT_EQ(test, ret[0], 0);
+	KUNIT_EXPECT_EQ(test, times[0], race_mono(newest));
+	KUNIT_EXPECT_EQ(test, ret[1], -EAGAIN);
+	KUNIT_EXPECT_EQ(test, times[1], 42);
+	KUNIT_EXPECT_EQ(test, ret[2], 0);
+	KUNIT_EXPECT_EQ(test, times[2], race_mono(older));
+}
+
+/*
+ * The live timekeeper
+ */
+
+#define LIVE_PAIRS	1000000
+#define LIVE_SLOTS	8192
+#define LIVE_SECONDS	120
+
+/* A pair which was read and is converted when its slot is used the next time */
+struct live_slot {
+	atomic_t			busy;
+	clockid_t			clock;
+	struct system_time_snapshot	snap;
+};
+
+struct live {
+	struct live_slot	*slots;
+	atomic_t		exact;
+	atomic_t		evicted;
+	atomic_t		wrong;
+	unsigned int		actions;
+	unsigned int		failed;
+};
+
+static void live_check(struct live *live, const struct live_slot *slot)
+{
+	const struct system_time_snapshot *snap = &slot->snap;
+	struct ktime_conversion conv;
+	ktime_t time;
+	int ret;
+
+	if (!snap->valid || snap->cs_id == CSID_GENERIC)
+		return;
+
+	ret = ktime_convert_cycles_all(snap->cs_id, snap->cycles, &conv);
+	if (!ret)
+		ret = ktime_convert_cycles(snap->cs_id, snap->cycles, slot->clock, &time);
+	if (ret == -ERANGE) {
+		atomic_inc(&live->evicted);
+		return;
+	}
+
+	if (ret || time != snap->systime || conversion_get(&conv, slot->clock) != time ||
+	    conv.raw != snap->monoraw || conv.flags || conv.error_ns ||
+	    conv.clock_was_set_seq != snap->clock_was_set_seq ||
+	    conv.cs_was_changed_seq != snap->cs_was_changed_seq) {
+		if (atomic_inc_return(&live->wrong) <= 10) {
+			pr_err("%d: clock %d at 0x%llx is off by %lld ns, raw by %lld ns, set %u %u\n",
+			       ret, slot->clock, snap->cycles, time - snap->systime,
+			       conv.raw - snap->monoraw, conv.clock_was_set_seq,
+			       snap->clock_was_set_seq);
+		}
+		return;
+	}
+	atomic_inc(&live->exact);
+}
+
+static bool live_reader(void *data)
+{
+	static const clockid_t clocks[] = {
+		CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_MONOTONIC_RAW,
+	};
+	struct live *live = data;
+	struct live_slot *slot = &live->slots[get_random_u32_below(LIVE_SLOTS)];
+
+	if (atomic_cmpxchg_acquire(&slot->busy, 0, 1))
+		return true;
+	live_check(live, slot);
+	slot->clock = clocks[get_random_u32_below(ARRAY_SIZE(clocks))];
+	ktime_get_snapshot_id(slot->clock, &slot->snap);
+	/* And once more at once, in the newest state */
+	live_check(live, slot);
+	atomic_set_release(&slot->busy, 0);
+	return true;
+}
+
+static int live_task(void *data)
+{
+	while (!kthread_should_stop()) {
+		live_reader(data);
+		cond_resched();
+	}
+	return 0;
+}
+
+static int live_adjtimex(struct __kernel_timex txc)
+{
+	return do_adjtimex(&txc);
+}
+
+/* Everything that can be done to a clock */
+static int live_disturb(void *data)
+{
+	struct live *live = data;
+	struct timespec64 ts;
+
+	while (!kthread_should_stop()) {
+		int ret = 0;
+
+		switch (live->actions++ % 16) {
+		case 0:
+		case 6:
+			ret = live_adjtimex((struct __kernel_timex) {
+				.modes = ADJ_FREQUENCY, .freq = 500LL << 16 });
+			break;
+		case 3:
+		case 9:
+			ret = live_adjtimex((struct __kernel_timex) {
+				.modes = ADJ_FREQUENCY, .freq = -(500LL << 16) });
+			break;
+		case 1:
+			ret = live_adjtimex((struct __kernel_timex) {
+				.modes = ADJ_FREQUENCY, .freq = get_random_u32_below(1 << 16) });
+			break;
+		case 2:
+			ret = live_adjtimex((struct __kernel_timex) {
+				.modes = ADJ_TICK,
+				.tick = TICK_USEC + get_random_u32_below(1000) - 500 });
+			break;
+		case 4:
+			ret = live_adjtimex((struct __kernel_timex) {
+				.modes = ADJ_SETOFFSET | ADJ_NANO,
+				.time.tv_sec = get_random_u32_below(2) ? 5 : -6,
+				.time.tv_usec = get_random_u32_below(NSEC_PER_SEC) });
+			break;
+		case 5:
+			ret = live_adjtimex((struct __kernel_timex) {
+				.modes = ADJ_TAI, .constant = get_random_u32_below(100) });
+			break;
+		case 7:
+			ret = live_adjtimex((struct __kernel_timex) {
+				.modes = ADJ_OFFSET | ADJ_STATUS | ADJ_NANO,
+				.status = STA_PLL | STA_NANO,
+				.offset = (s32)get_random_u32_below(1000000) - 500000 });
+			break;
+		case 8:
+			/* A leap second is inserted, deleted, or neither comes up */
+			ktime_get_real_ts64(&ts);
+			ts.tv_sec = roundup_u64(ts.tv_sec, 86400) - 1;
+			ts.tv_nsec = NSEC_PER_SEC - 20 * NSEC_PER_MSEC;
+			ret = do_settimeofday64(&ts);
+			if (ret)
+				break;
+			ret = live_adjtimex((struct __kernel_timex) {
+				.modes = ADJ_STATUS,
+				.status = get_random_u32_below(2) ? STA_INS : STA_DEL });
+			msleep(30);
+			break;
+		case 10:
+			ktime_get_real_ts64(&ts);
+			ret = do_settimeofday64(&ts);
+			break;
+		case 12:
+			ts.tv_sec = 1600000000 + get_random_u32_below(100000000);
+			ts.tv_nsec = get_random_u32_below(NSEC_PER_SEC);
+			ret = do_settimeofday64(&ts);
+			break;
+		default:
+			msleep(1 + get_random_u32_below(10));
+		}
+		if (ret < 0)
+			live->failed++;
+		usleep_range(50, 500);
+	}
+	return 0;
+}
+
+static void live_restore(const struct __kernel_timex *txc, ktime_t real_minus_raw)
+{
+	struct timespec64 ts;
+
+	live_adjtimex((struct __kernel_timex) {
+		.modes = ADJ_FREQUENCY | ADJ_TICK | ADJ_STATUS | ADJ_TAI | ADJ_OFFSET,
+		.freq = txc->freq, .tick = txc->tick, .constant = txc->tai,
+		.status = STA_PLL });
+	live_adjtimex((struct __kernel_timex) {
+		.modes = ADJ_STATUS | ADJ_TIMECONST | (txc->status & STA_NANO ? ADJ_NANO : ADJ_MICRO),
+		.status = txc->status & ~STA_RONLY, .constant = txc->constant });
+	ts = ktime_to_timespec64(ktime_get_raw() + real_minus_raw);
+	do_settimeofday64(&ts);
+}
+
+/* Is the live timekeeper's counter one that can be converted? */
+static void live_require_counter(struct kunit *test)
+{
+	struct ktime_history_info info;
+	int ret = ktime_history_get_info(&info);
+
+	if (ret)
+		kunit_skip(test, "tk_history is off");
+	if (info.cs_id == CSID_GENERIC)
+		kunit_skip(test, "the clocksource has no ID");
+}
+
+static void tkh_test_live(struct kunit *test)
+{
+	struct live live = { };
+	struct __kernel_timex txc = { };
+	struct task_struct *disturber, **readers;
+	unsigned int cpu, nr = 0;
+	unsigned long end;
+	ktime_t diff;
+
+	live_require_counter(test);
+	readers = kunit_kcalloc(test, nr_cpu_ids, sizeof(*readers), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, readers);
+	live.slots = kvcalloc(LIVE_SLOTS, sizeof(*live.slots), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, live.slots);
+
+	do_adjtimex(&txc);
+	diff = ktime_get_real() - ktime_get_raw();
+	/* Far from the epoch, so that no step back fails */
+	KUNIT_ASSERT_EQ(test, 0, do_settimeofday64(&(struct timespec64) { .tv_sec = 1600000000 }));
+
+	disturber = kthread_run(live_disturb, &live, "disturber");
+	for_each_online_cpu(cpu) {
+		readers[nr] = kthread_run_on_cpu(live_task, &live, cpu, "reader/%u");
+		if (!IS_ERR(readers[nr]))
+			nr++;
+	}
+	if (!IS_ERR(disturber)) {
+		/* The kthreads, and this task, soft and hard interrupt */
+		end = jiffies + LIVE_SECONDS * HZ;
+		while (atomic_read(&live.exact) < LIVE_PAIRS && time_before(jiffies, end))
+			kunit_run_irq_test(test, live_reader, 100000, &live);
+		kthread_stop(disturber);
+	}
+	while (nr--)
+		kthread_stop(readers[nr]);
+	live_restore(&txc, diff);
+	kvfree(live.slots);
+
+	kunit_info(test, "%d exact, %d evicted, %d wrong, %u changes of the clock\n",
+		   atomic_read(&live.exact), atomic_read(&live.evicted),
+		   atomic_read(&live.wrong), live.actions);
+	KUNIT_EXPECT_EQ(test, atomic_read(&live.wrong), 0);
+	KUNIT_EXPECT_GE(test, atomic_read(&live.exact), LIVE_PAIRS);
+	KUNIT_EXPECT_GT(test, live.actions, 100);
+	KUNIT_EXPECT_EQ(test, live.failed, 0);
+}
+
+/* The exported functions' errors, and that a batch is not all or nothing */
+static void tkh_test_interface(struct kunit *test)
+{
+	struct ktime_cycles_time times[5];
+	struct ktime_history_info info;
+	struct ktime_conversion conv = { .mono = 42 };
+	enum clocksource_ids id;
+	ktime_t time = 42;
+	u64 cycles[5];
+	int ret;
+
+	live_require_counter(test);
+	KUNIT_ASSERT_EQ(test, 0, ktime_history_get_info(&info));
+	id = info.cs_id;
+
+	KUNIT_EXPECT_EQ(test, -EINVAL, ktime_convert_cycles(id, info.newest, 1234, &time));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			ktime_convert_cycles(id, info.newest, CLOCK_MONOTONIC_COARSE, &time));
+	KUNIT_EXPECT_EQ(test, -ENODEV, ktime_convert_cycles(id, info.newest, CLOCK_AUX, &time));
+	KUNIT_EXPECT_EQ(test, -ENODEV,
+			ktime_convert_cycles(CSID_GENERIC, info.newest, CLOCK_REALTIME, &time));
+	KUNIT_EXPECT_EQ(test, -ENODEV, ktime_convert_cycles_all(CSID_GENERIC, 1, &conv));
+	KUNIT_EXPECT_EQ(test, time, 42);
+	KUNIT_EXPECT_EQ(test, conv.mono, 42);
+
+	cycles[0] = info.newest;
+	cycles[1] = info.newest + 3600ULL * 1000 * max(info.freq_khz, 1);
+	cycles[2] = info.newest - 1;
+	cycles[3] = info.oldest - 1;
+	cycles[4] = info.newest;
+	memset(times, 0xff, sizeof(times));
+	KUNIT_ASSERT_EQ(test, 0, ktime_convert_cycles_batch(id, cycles, 5, CLOCK_BOOTTIME, times));
+	for (int i = 0; i < 5; i++) {
+		ret = ktime_convert_cycles(id, cycles[i], CLOCK_BOOTTIME, &time);
+		KUNIT_EXPECT_EQ(test, times[i].status, ret);
+		KUNIT_EXPECT_EQ(test, times[i].error_ns, 0);
+		KUNIT_EXPECT_EQ(test, times[i].time, ret ? 0 : time);
+	}
+	KUNIT_EXPECT_EQ(test, times[0].status, 0);
+	KUNIT_EXPECT_EQ(test, times[1].status, -EAGAIN);
+	KUNIT_EXPECT_EQ(test, times[2].status, 0);
+	KUNIT_EXPECT_TRUE(test, times[3].status == -ERANGE || times[3].status == -ENODATA);
+	KUNIT_EXPECT_EQ(test, times[4].time, times[0].time);
+
+	memset(times, 0xff, sizeof(times));
+	KUNIT_EXPECT_EQ(test, -EINVAL, ktime_convert_cycles_batch(id, cycles, 5, -3, times));
+	KUNIT_EXPECT_EQ(test, -ENODEV,
+			ktime_convert_cycles_batch(id, cycles, 5, CLOCK_AUX_LAST, times));
+	KUNIT_EXPECT_EQ(test, -ENODEV,
+			ktime_convert_cycles_batch(CSID_GENERIC, cycles, 5, CLOCK_TAI, times));
+	KUNIT_EXPECT_EQ(test, times[0].status, -1);
+	KUNIT_EXPECT_EQ(test, 0, ktime_convert_cycles_batch(id, cycles, 0, CLOCK_TAI, times));
+	KUNIT_EXPECT_EQ(test, times[0].status, -1);
+}
+
+static struct kunit_case tkh_test_cases[] = {
+	KUNIT_CASE_PARAM(tkh_test_random, random_gen_params),
+	KUNIT_CASE(tkh_test_steady),
+	KUNIT_CASE(tkh_test_suspend),
+	KUNIT_CASE(tkh_test_errors),
+	KUNIT_CASE(tkh_test_nmi),
+	KUNIT_CASE_SLOW(tkh_test_race),
+	KUNIT_CASE(tkh_test_interface),
+	KUNIT_CASE_SLOW(tkh_test_live),
+	{ }
+};
+
+static struct kunit_suite tkh_test_suite = {
+	.name		= "tk_history",
+	.test_cases	= tkh_test_cases,
+};
+kunit_test_suite(tkh_test_suite);
+
+MODULE_DESCRIPTION("KUnit tests for the conversion of past counter values");
+MODULE_LICENSE("GPL");
