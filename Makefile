@@ -93,13 +93,19 @@ $(build)/guest/base.cpio: $(build)/guest/gen_init_cpio $(busybox) $(build)/selft
 			  scripts/initramfs qemu/init qemu/passwd
 	@scripts/initramfs $@ $(build)/guest/gen_init_cpio $(busybox) $(selftests)
 
-kernel: image $(build)/guest/base.cpio
+# Our own programs for the guest
+$(build)/guest/%: qemu/%.c include/uapi/linux/retroconv.h $(build)/selftests/stamp
+	@aarch64-linux-gnu-gcc -O2 -Wall -Wextra -static -I $(build)/headers/usr/include -o $@ $<
+
+programs := $(patsubst qemu/%.c,$(build)/guest/%,$(wildcard qemu/*.c))
+
+kernel: image $(build)/guest/base.cpio $(programs)
 
 guest: kernel
 	@scripts/guest $(if $(RUN),$(call path,$(RUN)),'') $(call path,$(FILES))
 
 run: kernel
-	@scripts/guest qemu/run.sh
+	@NAME=show scripts/guest $(build)/guest/show
 
 # What these build is part of what they judge
 test: deps

@@ -474,7 +474,8 @@ static bool tkh_is_ahead(const struct tkh_era *era, u64 cycles, u64 end)
 {
 	u64 first = tkh_pos_to_cycles(era, era->first);
 
-	return end - era->first <= era->mask - first && cycles > tkh_pos_to_cycles(era, end);
+	return end >= era->first && end - era->first <= era->mask - first &&
+	       cycles > tkh_pos_to_cycles(era, end);
 }
 
 /*
@@ -505,17 +506,21 @@ static int tkh_locate(const struct tk_history *h, enum clocksource_ids cs_id, u6
 					end = tkh_now(hit);
 			}
 
-			if (end >= era->first) {
-				if (tkh_is_ahead(era, value, end))
-					return newest ? -EAGAIN : -ENODATA;
-
-				age = (tkh_pos_to_cycles(era, end) - value) & era->mask;
-				if (age <= end - era->first) {
-					hit->pos = end - age;
-					return 0;
-				}
+			age = (tkh_pos_to_cycles(era, end) - value) & era->mask;
+			if (end >= era->first && age <= end - era->first) {
+				hit->pos = end - age;
+				return 0;
 			}
-			ret = -ENODATA;
+
+			/*
+			 * Not reached yet, or from between two installations,
+			 * unless a counter which started anew had this value
+			 * before.
+			 */
+			if (ret != -EAGAIN && tkh_is_ahead(era, value, end))
+				ret = newest ? -EAGAIN : -ENODATA;
+			else if (ret == -ENODEV)
+				ret = -ERANGE;
 		}
 
 		/* What was there before the installation? */
@@ -526,10 +531,10 @@ static int tkh_locate(const struct tk_history *h, enum clocksource_ids cs_id, u6
 		tkh_copy_era(h, hit->oldest_era, era);
 	}
 
-	/* Nobody knows what was there before the horizon */
-	if (ret == -ENODATA && (READ_ONCE(h->tail) != h->first ||
-				READ_ONCE(h->era_tail) != h->first_era))
-		return -ERANGE;
+	/* Before the oldest installation, which may have been evicted or not */
+	if (ret == -ERANGE && READ_ONCE(h->tail) == h->first &&
+	    READ_ONCE(h->era_tail) == h->first_era)
+		return -ENODATA;
 	return ret;
 }
 
