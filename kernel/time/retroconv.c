@@ -69,7 +69,6 @@ static u32 retroconv_get_counter(enum clocksource_ids cs_id)
 	switch (cs_id) {
 	case CSID_ARM_ARCH_COUNTER:
 		return RETROCONV_COUNTER_ARM_ARCH;
-	case CSID_X86_TSC_EARLY:
 	case CSID_X86_TSC:
 		return RETROCONV_COUNTER_X86_TSC;
 	default:

@@ -8,6 +8,7 @@
 #include <linux/init.h>
 #include <linux/kstrtox.h>
 #include <linux/math64.h>
+#include <linux/overflow.h>
 #include <linux/preempt.h>
 #include <linux/seq_file.h>
 #include <linux/time.h>
@@ -77,27 +78,39 @@
  *                                                      returns new(c2)
  *
  * Hence c1 <= W <= c2. A counter value of W itself is converted with the old
- * state. A reader of the new state can only have got it when the counter did
- * not advance while the rest of the update was executed.
+ * state. A reader of the new state can have got it, too, when the counter does
+ * not advance between the switch and the end of the write section. That takes
+ * a slow counter, and only makes a difference when the two lines do.
  *
- * What this relies on: the store to the sequence count is visible before the
- * counter is read. mb() waits for the store to complete where it is a DSB as
- * on arm64, but a barrier for memory accesses does not order the read of a
- * system register. That takes the context synchronization which the counter's
- * read function starts with. c1 is read before the sequence count is checked
- * again on architectures whose read function orders the counter against later
- * loads. Where it does not, as with RDTSC, a late reader can return a c1 which
- * is a few cycles beyond W. W is stored before the sequence count becomes
- * even, so c2 is never below it. Readers of the NMI safe fast timekeepers are
- * switched one by one and are not part of the promise, see
- * ktime_get_mono_fast_ns().
+ * What this relies on, beyond the memory model:
+ *
+ * - The stores to the sequence counts are visible before the counter is read.
+ *   A barrier for memory accesses does not order the read of a system
+ *   register. mb() is used because it waits for the stores to complete: it is
+ *   a DSB on arm64 and MFENCE on x86. The counter's read function must not be
+ *   executed ahead of it. It begins with ISB or LFENCE, or reads a register
+ *   which is not accessed speculatively (CNTVCTSS_EL0).
+ * - c1 is read before the reader checks the sequence count again. arm64 makes
+ *   the counter value a fake dependency of later loads. RDTSC and the counter
+ *   of 32-bit arm are not ordered against later loads, and a late reader can
+ *   return a c1 which is some cycles beyond W.
+ * - c2 is read after the sequence count was seen to be even, which the read
+ *   function's ISB or LFENCE after the branch on it provides. W is stored
+ *   before the sequence count becomes even.
+ *
+ * Readers which do not follow these sequence counts are not part of the
+ * promise: those of the NMI safe fast timekeepers, see
+ * ktime_get_mono_fast_ns(), and copies of the timekeeper that are made by
+ * pvclock_gtod notifiers. Nor are readers on a CPU whose counter is behind
+ * cycle_last, who are told the time at cycle_last.
  *
  * Same line, no new state
  * -----------------------
  *
  * An update which neither changes mult nor an offset continues the line that
- * is in force already. The recorder checks that, and appends nothing then. The
- * history of a quiet system is free and endless.
+ * is in force already. The recorder checks that, and appends nothing then. A
+ * quiet system needs one state for ever, or one per quarter of the counter's
+ * range where that wraps.
  *
  * Concurrency
  * -----------
@@ -113,9 +126,9 @@
  * unless an update is in flight, because W is not known then. Everything else
  * can be answered while an update is in flight.
  *
- * Every memory access that takes part in the ordering has a label. "LMM" is
+ * The memory accesses which the ordering is about have labels. "LMM" is
  * the Linux kernel memory model, see tools/memory-model. There are three
- * arguments. What they say of states goes for eras as well.
+ * arguments. They speak of states, and for eras the same is true.
  *
  * Publication: If LMM(tkh_lookup:A) reads from LMM(tkh_end:A), then
  * LMM(tkh_copy_state:A) reads from LMM(tkh_push_state:B) of that update or
@@ -123,17 +136,19 @@
  * matching ACQUIRE from tkh_lookup:A to tkh_copy_state:A.
  *
  * Eviction: If LMM(tkh_copy_state:A) reads from LMM(tkh_push_state:B) of a
- * state that has replaced the one looked for, then LMM(tkh_lookup:B) reads
+ * state that has replaced the one looked for, then LMM(tkh_intact:A) reads
  * from LMM(tkh_push_state:A) of that replacement or from a later one. Relies
  * on smp_wmb() from tkh_push_state:A to tkh_push_state:B matching smp_rmb()
- * from tkh_copy_state:A to tkh_lookup:B.
+ * from tkh_copy_state:A to tkh_intact:A. For eras it relies on smp_wmb() from
+ * tkh_push_era:A to tkh_push_era:B matching smp_rmb() from tkh_copy_era:A to
+ * tkh_intact:A.
  *
  * Switch: If LMM(tkh_lookup:B) does not read from LMM(tkh_begin:A) of an
  * update or from a later store, then the counter value that LMM(tkh_now:A) has
  * read is not above the one that LMM(tkh_begin:B) reads in that update. Relies
  * on mb() from tkh_begin:A to tkh_begin:B matching smp_rmb() and the order of
- * the counter against later loads from tkh_now:A to tkh_lookup:B, within the
- * limits that "The switch" above tells.
+ * the counter against later loads from tkh_now:A to tkh_intact:A, which
+ * tkh_lookup:B follows, within the limits that "The switch" tells.
  */
 
 static inline struct tkh_state *tkh_state(const struct tk_history *h, unsigned long nr)
@@ -167,8 +182,8 @@ static bool tkh_same_base(const struct tkh_era *era, const struct clocksource_ba
 
 /*
  * Do two lines coincide, of which one is given by a point which is @cycles
- * ahead of @tkr? All of it is modulo 2^64 shifted nanoseconds. That is more
- * than a quarter of an hour, and clocks which can be set are not compared.
+ * ahead of @tkr? All of it is modulo 2^64 shifted nanoseconds, which does not
+ * matter as only MONOTONIC and RAW are compared: nobody sets them.
  */
 static bool tkh_same_line(u64 cycles, u32 mult, u32 shift, u64 xtime_nsec, ktime_t base,
 			  const struct tk_read_base *tkr)
@@ -206,8 +221,9 @@ static bool tkh_same_state(const struct tkh_state *state, const struct tk_read_b
 static void tkh_push_era(struct tk_history *h, u32 nr, const struct tkh_era *era)
 {
 	if (nr - h->era_tail == h->nr_eras) {
+		WRITE_ONCE(h->evicted, true);
 		WRITE_ONCE(h->era_tail, h->era_tail + 1);	/* LMM(tkh_push_era:A) */
-		/* Order tkh_push_era:A before tkh_push_era:B, pairs with tkh_lookup:B */
+		/* Order tkh_push_era:A before tkh_push_era:B, pairs with tkh_intact:A */
 		smp_wmb();
 	}
 	*tkh_era(h, nr) = *era;					/* LMM(tkh_push_era:B) */
@@ -216,8 +232,9 @@ static void tkh_push_era(struct tk_history *h, u32 nr, const struct tkh_era *era
 static void tkh_push_state(struct tk_history *h, unsigned long nr, const struct tkh_state *state)
 {
 	if (nr - h->tail == TKH_STEP * h->nr_states) {
+		WRITE_ONCE(h->evicted, true);
 		WRITE_ONCE(h->tail, h->tail + TKH_STEP);	/* LMM(tkh_push_state:A) */
-		/* Order tkh_push_state:A before tkh_push_state:B, pairs with tkh_lookup:B */
+		/* Order tkh_push_state:A before tkh_push_state:B, pairs with tkh_intact:A */
 		smp_wmb();
 	}
 	*tkh_state(h, nr) = *state;				/* LMM(tkh_push_state:B) */
@@ -236,13 +253,13 @@ void tkh_begin(struct tk_history *h)
 
 	WRITE_ONCE(h->head, h->head | TKH_BUSY);		/* LMM(tkh_begin:A) */
 
-	/* The first update has nothing to switch from */
-	if (!clock)
+	/* Nothing to switch from that could be converted */
+	if (!clock || clock->id == CSID_GENERIC)
 		return;
 
 	/*
 	 * Make tkh_begin:A and the stores to the sequence counts visible
-	 * before tkh_begin:B, pairs with tkh_lookup:B. smp_mb() is not enough,
+	 * before tkh_begin:B, pairs with tkh_intact:A. smp_mb() is not enough,
 	 * see "The switch" above.
 	 */
 	mb();
@@ -306,14 +323,16 @@ static bool tkh_new_installation(struct tk_history *h, const struct timekeeper *
 
 	if (last) {
 		*from = tkh_switch_pos(h, last, era);
-		/* The timekeeper moves cycle_last only forward ... */
 		cycles = (tkr->cycle_last - tkh_pos_to_cycles(era, h->cycle_last)) & era->mask;
-		/* ... unless the counter started anew during suspend */
+		/* The counter may start anew during suspend */
 		same = clock == h->clock &&
 		       !(last->flags & TKH_SUSPENDED && cycles > clock->max_raw_delta);
 	}
 
 	if (same) {
+		/* A CPU whose counter lags behind may take cycle_last back */
+		if (cycles > clock->max_raw_delta)
+			cycles |= ~era->mask;
 		h->cycle_last += cycles;
 		/*
 		 * Nobody reads between cycle_last and the switch on the way
@@ -335,7 +354,7 @@ static bool tkh_new_installation(struct tk_history *h, const struct timekeeper *
 	}
 
 	era->first = *from + 1;
-	era->prev = last ? last->era : h->first_era - 1;
+	era->prev = last ? last->era : h->era_tail - 1;
 	return true;
 }
 
@@ -351,17 +370,15 @@ static bool tkh_new_installation(struct tk_history *h, const struct timekeeper *
 void tkh_end(struct tk_history *h, const struct timekeeper *tk, bool suspended)
 {
 	const struct tk_read_base *tkr = &tk->tkr_mono;
-	unsigned long nr = h->head & ~TKH_BUSY;
+	unsigned long nr = h->head & ~TKH_MARKS;
 	u32 flags = suspended ? TKH_SUSPENDED : 0;
 	const struct tkh_state *last = NULL;
+	u32 era_nr = h->era_tail - 1;
 	struct tkh_era era = { };
 	struct tkh_state state;
-	bool new_era;
 	u64 from = 0;
-	u32 era_nr;
 
-	era_nr = h->first_era - 1;
-	if (nr != h->first) {
+	if (!(h->head & TKH_EMPTY)) {
 		last = tkh_state(h, nr - TKH_STEP);
 		era_nr = last->era;
 		era = *tkh_era(h, era_nr);
@@ -371,11 +388,12 @@ void tkh_end(struct tk_history *h, const struct timekeeper *tk, bool suspended)
 			goto publish;
 	}
 
-	new_era = tkh_new_installation(h, tk, suspended, last, &era, &from) ||
-		  !tkh_same_era(&era, tk, h->cycle_last);
-
-	if (new_era) {
+	if (tkh_new_installation(h, tk, suspended, last, &era, &from) ||
+	    !tkh_same_era(&era, tk, h->cycle_last)) {
 		tkh_set_era(&era, tk, h->cycle_last);
+		/* Do not let an installation refer to one that is long gone */
+		if ((s32)(era.prev - h->era_tail) < 0)
+			era.prev = h->era_tail - 1;
 		tkh_push_era(h, ++era_nr, &era);
 	} else if (tkh_same_state(last, tkr, h->cycle_last, flags)) {
 		goto publish;
@@ -439,6 +457,19 @@ static void tkh_copy_state(const struct tk_history *h, unsigned long nr, struct 
 	*state = data_race(*tkh_state(h, nr));			/* LMM(tkh_copy_state:A) */
 }
 
+/* Were state @nr and era @era intact when they were copied? */
+static bool tkh_intact(const struct tk_history *h, unsigned long nr, u32 era)
+{
+	/*
+	 * Order tkh_copy_state:A, tkh_copy_era:A and tkh_now:A before
+	 * tkh_intact:A. Pairs with tkh_push_state:A, tkh_push_era:A and
+	 * tkh_begin:A.
+	 */
+	smp_rmb();
+	return (long)(nr - READ_ONCE(h->tail)) >= 0 &&		/* LMM(tkh_intact:A) */
+	       (s32)(era - READ_ONCE(h->era_tail)) >= 0;
+}
+
 /* Present position, provided that @hit holds the newest state */
 static u64 tkh_now(const struct tkh_hit *hit)
 {
@@ -453,16 +484,33 @@ static u64 tkh_now(const struct tkh_hit *hit)
 				       hit->era.mask, clock->max_raw_delta); /* LMM(tkh_now:A) */
 }
 
-/* Convert to a value of the counter of @era, if @cs_id can be related to it */
+/*
+ * Convert to a value of the counter of @era, if @cs_id can be related to it.
+ * The result is that of convert_clock(), plus the offset. What a base clock
+ * cannot have counted yet stays ahead of all that its clocksource has.
+ */
 static bool tkh_to_counter(const struct tkh_era *era, enum clocksource_ids cs_id, u64 *cycles)
 {
-	if (era->cs_id == cs_id)
+	u64 value;
+	u32 rest;
+
+	if (era->cs_id == CSID_GENERIC)
+		return false;
+
+	if (era->cs_id == cs_id) {
+		*cycles &= era->mask;
 		return true;
+	}
 
 	if (era->base_id != cs_id || !era->base_num || !era->base_den)
 		return false;
 
-	*cycles = mul_u64_u32_div(*cycles, era->base_num, era->base_den) + era->base_offset;
+	value = div_u64_rem(*cycles, era->base_den, &rest);
+	if (check_mul_overflow(value, era->base_num, &value))
+		value = U64_MAX;
+	else
+		value += div_u64((u64)rest * era->base_num, era->base_den) + era->base_offset;
+	*cycles = value & era->mask;
 	return true;
 }
 
@@ -495,18 +543,17 @@ static int tkh_locate(const struct tk_history *h, enum clocksource_ids cs_id, u6
 		if (tkh_to_counter(era, cs_id, &value)) {
 			u64 age;
 
-			if (newest) {
+			if (newest)
 				end = tkh_now(hit);
-				/*
-				 * The counter may have been read before
-				 * @cycles was loaded. The branch prevents that
-				 * for the second read.
-				 */
-				if (tkh_is_ahead(era, value, end))
-					end = tkh_now(hit);
-			}
-
 			age = (tkh_pos_to_cycles(era, end) - value) & era->mask;
+			/*
+			 * The counter may have been read before @cycles was
+			 * loaded. The branch prevents that for a second read.
+			 */
+			if (newest && age > era->mask >> 1) {
+				end = tkh_now(hit);
+				age = (tkh_pos_to_cycles(era, end) - value) & era->mask;
+			}
 			if (end >= era->first && age <= end - era->first) {
 				hit->pos = end - age;
 				return 0;
@@ -532,8 +579,7 @@ static int tkh_locate(const struct tk_history *h, enum clocksource_ids cs_id, u6
 	}
 
 	/* Before the oldest installation, which may have been evicted or not */
-	if (ret == -ERANGE && READ_ONCE(h->tail) == h->first &&
-	    READ_ONCE(h->era_tail) == h->first_era)
+	if (ret == -ERANGE && !READ_ONCE(h->evicted))
 		return -ENODATA;
 	return ret;
 }
@@ -580,7 +626,7 @@ static int tkh_search(const struct tk_history *h, u64 pos, unsigned long *nr)
 static int tkh_try_lookup(const struct tk_history *h, unsigned long head,
 			  enum clocksource_ids cs_id, u64 cycles, struct tkh_hit *hit)
 {
-	unsigned long nr = (head & ~TKH_BUSY) - TKH_STEP;
+	unsigned long nr = (head & ~TKH_MARKS) - TKH_STEP;
 	int ret;
 
 	hit->newest = false;
@@ -633,7 +679,7 @@ static int tkh_lookup(const struct tk_history *h, enum clocksource_ids cs_id, u6
 	for (;;) {
 		/* Order tkh_copy_state:A and tkh_copy_era:A after, pairs with tkh_end:A */
 		head = smp_load_acquire(&h->head);		/* LMM(tkh_lookup:A) */
-		if ((head & ~TKH_BUSY) == h->first)
+		if (head & TKH_EMPTY)
 			return -ENODEV;
 
 		ret = tkh_try_lookup(h, head, cs_id, cycles, hit);
@@ -646,15 +692,10 @@ static int tkh_lookup(const struct tk_history *h, enum clocksource_ids cs_id, u6
 			continue;
 		}
 
-		/*
-		 * Order tkh_copy_state:A, tkh_copy_era:A and tkh_now:A before
-		 * tkh_lookup:B. Pairs with tkh_push_state:A, tkh_push_era:A
-		 * and tkh_begin:A.
-		 */
-		smp_rmb();
-		if ((long)(hit->oldest - READ_ONCE(h->tail)) >= 0 &&	/* LMM(tkh_lookup:B) */
-		    (s32)(hit->oldest_era - READ_ONCE(h->era_tail)) >= 0 &&
-		    (!hit->newest || READ_ONCE(h->head) == head))
+		if (!tkh_intact(h, hit->oldest, hit->oldest_era))
+			continue;
+		/* Ordered as tkh_intact:A is */
+		if ((!ret && !hit->newest) || READ_ONCE(h->head) == head) /* LMM(tkh_lookup:B) */
 			return ret;
 	}
 }
@@ -771,11 +812,13 @@ int tkh_convert_all(const struct tk_history *h, enum clocksource_ids cs_id, u64 
 	return 0;
 }
 
-/* Number of the oldest state whose era may be read, or of the newest state */
-static unsigned long tkh_oldest(const struct tk_history *h)
+/*
+ * Number of the oldest state whose era may be read, or of the newest state.
+ * @head is the number after the newest one.
+ */
+static unsigned long tkh_oldest(const struct tk_history *h, unsigned long head)
 {
-	unsigned long high = (READ_ONCE(h->head) & ~TKH_BUSY) - TKH_STEP;
-	unsigned long low = READ_ONCE(h->tail), mid;
+	unsigned long high = head - TKH_STEP, low = READ_ONCE(h->tail), mid;
 	u32 era_tail = READ_ONCE(h->era_tail);
 
 	while ((long)(high - low) > 0) {
@@ -790,46 +833,47 @@ static unsigned long tkh_oldest(const struct tk_history *h)
 
 int tkh_get_info(const struct tk_history *h, struct ktime_history_info *info)
 {
-	struct tkh_state state;
-	unsigned long head;
+	struct ktime_history_info got;
+	struct tkh_state oldest;
+	unsigned long head, nr;
 	struct tkh_hit hit;
-	u64 oldest;
-	u32 nr;
+	u32 era_nr;
 
 	do {
+		/* Pairs with tkh_end:A as tkh_lookup:A does */
 		head = smp_load_acquire(&h->head);
-		if ((head & ~TKH_BUSY) == h->first)
+		if (head & TKH_EMPTY)
 			return -ENODEV;
 
-		hit.oldest = tkh_oldest(h);
-		tkh_copy_state(h, hit.oldest, &state);
-		oldest = state.from + 1;
-		hit.oldest_era = state.era;
-
-		tkh_copy_state(h, (head & ~TKH_BUSY) - TKH_STEP, &hit.state);
+		head &= ~TKH_MARKS;
+		nr = tkh_oldest(h, head);
+		tkh_copy_state(h, nr, &oldest);
+		tkh_copy_state(h, head - TKH_STEP, &hit.state);
 		tkh_copy_era(h, hit.state.era, &hit.era);
-		*info = (struct ktime_history_info) {
-			.cs_id		= hit.era.cs_id,
-			.freq_khz	= hit.era.clock->freq_khz,
-		};
-		if (hit.era.cs_id != CSID_GENERIC) {
-			info->newest = tkh_pos_to_cycles(&hit.era, tkh_now(&hit));
-			info->oldest = tkh_pos_to_cycles(&hit.era, max(oldest, hit.era.first));
-		}
+
+		got = (struct ktime_history_info) { .cs_id = hit.era.cs_id };
+		if (got.cs_id == CSID_GENERIC)
+			continue;
+
+		got.freq_khz = hit.era.clock->freq_khz;
+		got.newest = tkh_pos_to_cycles(&hit.era, tkh_now(&hit));
+		got.oldest = tkh_pos_to_cycles(&hit.era, max(oldest.from + 1, hit.era.first));
 
 		/* The clocksource may have been installed more than once */
-		for (nr = hit.era.prev; (s32)(nr - hit.oldest_era) >= 0; nr = hit.next.prev) {
-			tkh_copy_era(h, nr, &hit.next);
-			if (hit.next.cs_id == info->cs_id && info->cs_id != CSID_GENERIC)
-				info->oldest = tkh_pos_to_cycles(&hit.next,
-								 max(oldest, hit.next.first));
+		hit.next = hit.era;
+		for (era_nr = hit.era.prev;
+		     (s32)(era_nr - oldest.era) >= 0 &&
+		     (s32)(era_nr - READ_ONCE(h->era_tail)) >= 0; era_nr = hit.next.prev) {
+			tkh_copy_era(h, era_nr, &hit.next);
+			if (hit.next.cs_id == got.cs_id) {
+				got.oldest = tkh_pos_to_cycles(&hit.next, max(oldest.from + 1,
+									      hit.next.first));
+			}
 		}
-		info->oldest_exact = info->oldest;
+		got.oldest_exact = got.oldest;
+	} while (!tkh_intact(h, nr, oldest.era));
 
-		smp_rmb();
-	} while ((long)(hit.oldest - READ_ONCE(h->tail)) < 0 ||
-		 (s32)(hit.oldest_era - READ_ONCE(h->era_tail)) < 0);
-
+	*info = got;
 	return 0;
 }
 
@@ -901,12 +945,12 @@ void tk_history_end(const struct timekeeper *tk)
  *	    In NMI it does not wait, but fails with -EAGAIN. The cost is a
  *	    counter read, and O(log n) in the age of @cycles in updates.
  *
- * Return: 0 on success, otherwise
- *
+ * Return:
+ * * 0 - @time has been stored.
  * * -EINVAL - @clock is none of the above or CLOCK_AUX to CLOCK_AUX_LAST.
  * * -ENODEV - @cs_id is CSID_GENERIC or a counter which the kernel cannot
- *   relate to its clocksource, @clock is an auxiliary clock, or there is no
- *   history because of "tk_history=off".
+ *   relate to a clocksource in its history, @clock is an auxiliary clock, or
+ *   there is no history because of "tk_history=off".
  * * -ERANGE - @cycles is older than the history. Asking again is no use.
  * * -ENODATA - The clocksource was not the timekeeper's at that counter value.
  * * -EAGAIN - @cycles has not been reached yet or, in NMI only, an update of
@@ -1010,37 +1054,36 @@ static int tkh_debug_show(struct seq_file *m, void *v)
 {
 	const struct tk_history *h = &tkh_core;
 	unsigned long head, nr;
-	u32 era_nr = h->first_era - 1;
+	u32 shown = 0;
 
 	/* Pairs with tkh_end:A as tkh_lookup:A does */
-	head = smp_load_acquire(&h->head) & ~TKH_BUSY;
-	if (head == h->first) {
+	head = smp_load_acquire(&h->head);
+	if (head & TKH_EMPTY) {
 		seq_puts(m, "off\n");
 		return 0;
 	}
 
-	nr = tkh_oldest(h);
+	head &= ~TKH_MARKS;
+	nr = tkh_oldest(h, head);
 	seq_printf(m, "%lu of %u states\n", (head - nr) / TKH_STEP, h->nr_states);
 
-	for (; nr != head; nr += TKH_STEP) {
+	for (bool first = true; (long)(head - nr) > 0; nr += TKH_STEP) {
 		struct tkh_state state;
 		struct tkh_era era;
 
 		tkh_copy_state(h, nr, &state);
 		tkh_copy_era(h, state.era, &era);
-		/* As in tkh_lookup(): tkh_copy_state:A before tkh_lookup:B */
-		smp_rmb();
-		if ((long)(nr - READ_ONCE(h->tail)) < 0 ||
-		    (s32)(state.era - READ_ONCE(h->era_tail)) < 0)
+		if (!tkh_intact(h, nr, state.era))
 			continue;
 
-		if (state.era != era_nr) {
-			era_nr = state.era;
-			tkh_show_era(m, era_nr, &era);
-		}
-		seq_printf(m, "  above 0x%llx: mono %lld ns, mult %u shift %u%s\n",
-			   tkh_pos_to_cycles(&era, state.from),
-			   state.base + mul_u64_u32_add_u64_shr(state.from - state.cycle_last,
+		if (first || state.era != shown)
+			tkh_show_era(m, state.era, &era);
+		first = false;
+		shown = state.era;
+
+		seq_printf(m, "  from 0x%llx: mono %lld ns, mult %u shift %u%s\n",
+			   tkh_pos_to_cycles(&era, state.from + 1),
+			   state.base + mul_u64_u32_add_u64_shr(state.from + 1 - state.cycle_last,
 								state.mult, state.xtime_nsec,
 								state.shift),
 			   state.mult, state.shift,

@@ -2,7 +2,6 @@
 #ifndef _TK_HISTORY_INTERNAL_H
 #define _TK_HISTORY_INTERNAL_H
 
-#include <linux/cache.h>
 #include <linux/clocksource_ids.h>
 #include <linux/ktime.h>
 #include <linux/tk_history.h>
@@ -12,11 +11,13 @@ struct clocksource;
 struct timekeeper;
 
 /*
- * State numbers advance in steps of two. That leaves bit 0 of
- * tk_history::head for the mark that an update is in flight.
+ * State numbers advance in steps of four. That leaves two bits of
+ * tk_history::head for marks: an update is in flight, and there is no state.
  */
-#define TKH_STEP	2UL
+#define TKH_STEP	4UL
 #define TKH_BUSY	1UL
+#define TKH_EMPTY	2UL
+#define TKH_MARKS	(TKH_BUSY | TKH_EMPTY)
 
 /*
  * Eras of the core timekeeper. One begins whenever a clock is set, so a clock
@@ -48,7 +49,7 @@ struct tkh_state {
 	u32		shift;
 	u32		era;
 	u32		flags;
-} ____cacheline_aligned;
+};
 
 /**
  * struct tkh_era - What many consecutive states have in common
@@ -98,17 +99,14 @@ struct tkh_era {
 
 /**
  * struct tk_history - The history of one timekeeper
- * @head:		Number of the next state to be recorded. TKH_BUSY is set
- *			while an update is in flight.
+ * @head:		Number of the next state to be recorded, and TKH_MARKS
  * @tail:		Number of the oldest state which may be read
  * @era_tail:		Number of the oldest era which may be read
  * @states:		Ring of states
  * @eras:		Ring of eras
  * @nr_states:		Size of @states, a power of two
  * @nr_eras:		Size of @eras, a power of two
- * @first:		Number of the first state ever recorded
- * @first_era:		Number of the first era ever recorded
- * @era_head:		Number of the next era to be recorded, writer only
+ * @evicted:		Something was evicted since the first update
  * @clock:		Clocksource of the newest era, writer only
  * @switch_cycles:	Counter value at the switch in flight, writer only
  * @cycle_last:		Position of the last update's cycle_last, writer only
@@ -123,10 +121,8 @@ struct tk_history {
 	struct tkh_era		*eras;
 	unsigned int		nr_states;
 	unsigned int		nr_eras;
-	unsigned long		first;
-	u32			first_era;
+	bool			evicted;
 
-	u32			era_head;
 	struct clocksource	*clock;
 	u64			switch_cycles;
 	u64			cycle_last;
@@ -140,16 +136,13 @@ struct tk_history {
 #define TKH_FIRST_ERA		(-2U)
 
 #define TK_HISTORY_INIT(_states, _eras, _nr_states, _nr_eras) {	\
-	.head		= TKH_FIRST(_nr_states),		\
+	.head		= TKH_FIRST(_nr_states) | TKH_EMPTY,	\
 	.tail		= TKH_FIRST(_nr_states),		\
 	.era_tail	= TKH_FIRST_ERA,			\
 	.states		= _states,				\
 	.eras		= _eras,				\
 	.nr_states	= _nr_states,				\
 	.nr_eras	= _nr_eras,				\
-	.first		= TKH_FIRST(_nr_states),		\
-	.first_era	= TKH_FIRST_ERA,			\
-	.era_head	= TKH_FIRST_ERA,			\
 }
 
 void tkh_begin(struct tk_history *h);

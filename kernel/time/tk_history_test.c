@@ -593,7 +593,30 @@ static void sim_step(struct sim *sim)
 		sim->rare = true;
 		sim_advance(sim, true, 0);
 		break;
-	case 11 ... 16:
+	case 11:
+		/* Another line of the same slope. Nothing does that, see if it is noticed. */
+		tk->tkr_mono.xtime_nsec += 1 + below(sim, 1000000);
+		sim_advance(sim, true, 0);
+		break;
+	case 12:
+		/* Nor does anything change these without a trace in a sequence number */
+		switch (below(sim, 4)) {
+		case 0:
+			tk->tkr_raw.xtime_nsec += 1 + below(sim, 1000000);
+			break;
+		case 1:
+			tk->offs_real += 1000;
+			break;
+		case 2:
+			tk->offs_boot += 1000;
+			break;
+		default:
+			tk->offs_tai += 1000;
+		}
+		sim->rare = true;
+		sim_advance(sim, true, 0);
+		break;
+	case 13 ... 17:
 		/* NTP dithers mult by one */
 		sim_advance(sim, true, tk->tkr_mono.mult & 1 ? -1 : 1);
 		break;
@@ -675,7 +698,7 @@ static void tkh_test_steady(struct kunit *test)
 		nr++;
 	}
 	KUNIT_EXPECT_GT(test, nr, 100);
-	KUNIT_EXPECT_EQ(test, sim->h.head - sim->h.first, TKH_STEP);
+	KUNIT_EXPECT_EQ(test, sim->h.head - sim->h.tail, TKH_STEP);
 
 	sim->nr_refs = 1;
 	for (int i = 0; i < 1000; i++) {
@@ -686,6 +709,27 @@ static void tkh_test_steady(struct kunit *test)
 	check_value(test, sim, CSID_ARM_ARCH_COUNTER, start, &tally);
 	KUNIT_EXPECT_GT(test, tally.wide, 900);
 	KUNIT_EXPECT_EQ(test, tally.refused, 0);
+}
+
+/* A quiet system with a counter that wraps */
+static void tkh_test_steady_narrow(struct kunit *test)
+{
+	struct sim *sim = sim_create(test, 24, 64, 2, 1000);
+	struct tally tally = { };
+
+	while (sim->nr_refs < 1000) {
+		sim->counter->now += sim->tk.cycle_interval;
+		sim_advance(sim, true, 0);
+		check_value(test, sim, CSID_ARM_ARCH_COUNTER, sim->counter->now, &tally);
+		check_value(test, sim, CSID_ARM_ARCH_COUNTER,
+			    sim->counter->now - below(sim, min(BIT(24), sim->counter->now - 1000)),
+			    &tally);
+	}
+	KUNIT_EXPECT_GT(test, sim->counter->now, 10ULL << 24);
+	KUNIT_EXPECT_EQ(test, tally.refused, 0);
+	/* One state per quarter of the range */
+	KUNIT_EXPECT_LE(test, sim->h.head - sim->h.tail, TKH_STEP * 64);
+	KUNIT_EXPECT_FALSE(test, sim->h.evicted);
 }
 
 /* A suspend with figures that can be checked by hand: 1 cycle is 1 ns */
@@ -757,7 +801,7 @@ static void tkh_test_errors(struct kunit *test)
 	struct ktime_history_info info = { };
 	struct tk_history *h = &sim->h;
 	struct tk_history empty;
-	ktime_t time = 42;
+	ktime_t time = 42, base;
 	u64 gap, back;
 
 	sim_init_history(test, &empty, 2, 2);
@@ -839,6 +883,26 @@ static void tkh_test_errors(struct kunit *test)
 	EXPECT(0, CSID_ARM_ARCH_COUNTER, info.oldest, CLOCK_REALTIME);
 	EXPECT(0, CSID_ARM_ARCH_COUNTER, info.newest, CLOCK_REALTIME);
 
+	/* The base clock of a clocksource */
+	sim = sim_create(test, 64, 8, 8, 1000);
+	h = &sim->h;
+	sim->counter->now = 100000;
+	sim->counter->base = (struct clocksource_base) {
+		.id = CSID_X86_ART, .numerator = 7, .denominator = 3, .offset = 100,
+	};
+	EXPECT(-ENODEV, CSID_X86_ART, 50000, CLOCK_REALTIME);
+	sim->counter->cs.base = &sim->counter->base;
+	sim_advance(sim, true, 0);
+	EXPECT(-ENODATA, CSID_X86_ART, 20000, CLOCK_REALTIME);
+	sim->counter->now = 200000;
+	EXPECT(0, CSID_X86_ART, 50000, CLOCK_MONOTONIC);
+	KUNIT_EXPECT_EQ(test, tkh_convert(h, CSID_ARM_ARCH_COUNTER, 50000 * 7 / 3 + 100,
+					  CLOCK_MONOTONIC, &base), 0);
+	KUNIT_EXPECT_EQ(test, time, base);
+	EXPECT(-EAGAIN, CSID_X86_ART, 100000, CLOCK_REALTIME);
+	EXPECT(-EAGAIN, CSID_X86_ART, U64_MAX / 7, CLOCK_REALTIME);
+	EXPECT(-EAGAIN, CSID_X86_ART, U64_MAX, CLOCK_REALTIME);
+
 	/* Evict eras only: the states of an evicted era cannot be used */
 	sim = sim_create(test, 64, 64, 2, 1000);
 	h = &sim->h;
@@ -852,7 +916,57 @@ static void tkh_test_errors(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, tkh_get_info(h, &info));
 	EXPECT(-ERANGE, CSID_ARM_ARCH_COUNTER, info.oldest - 1, CLOCK_REALTIME);
 	EXPECT(0, CSID_ARM_ARCH_COUNTER, info.oldest, CLOCK_REALTIME);
+
+	/* The installation before is evicted */
+	sim = sim_create(test, 64, 64, 4, 1000);
+	h = &sim->h;
+	sim_forward_now(sim);
+	sim_install(sim, &sim->counters[1]);
+	sim_update(sim);
+	EXPECT(0, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_REALTIME);
+	for (int i = 0; i < 10; i++) {
+		sim->counter->now += 1000;
+		sim_set(sim, 1000);
+	}
+	EXPECT(-ENODEV, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_REALTIME);
+	EXPECT(-ERANGE, CSID_S390_TOD, 1, CLOCK_REALTIME);
+	EXPECT(0, CSID_S390_TOD, sim->counter->now, CLOCK_REALTIME);
+	KUNIT_ASSERT_EQ(test, 0, tkh_get_info(h, &info));
+	EXPECT(-ERANGE, CSID_S390_TOD, info.oldest - 1, CLOCK_REALTIME);
+	EXPECT(0, CSID_S390_TOD, info.oldest, CLOCK_REALTIME);
 #undef EXPECT
+}
+
+/*
+ * A CPU whose counter lags behind sets the clock: timekeeping_forward_now()
+ * takes cycle_last back without taking the time back
+ */
+static void tkh_test_backwards(struct kunit *test)
+{
+	struct sim *sim = sim_create(test, 56, 16, 16, 1000);
+	struct timekeeper *tk = &sim->tk;
+	ktime_t time, before, after;
+
+	sim->counter->now += 100000;
+	sim_set(sim, 0);
+	before = tk->tkr_mono.base + (tk->tkr_mono.xtime_nsec >> tk->tkr_mono.shift);
+	for (int i = 1; i <= 300; i++) {
+		sim->counter->now += 3;
+		tk->tkr_mono.cycle_last -= 5;
+		tk->tkr_raw.cycle_last -= 5;
+		tk->clock_was_set_seq++;
+		tkh_begin(&sim->h);
+		tkh_end(&sim->h, tk, false);
+
+		sim->counter->now += 10;
+		after = before + 16 * (sim->counter->now - tk->tkr_mono.cycle_last);
+		KUNIT_ASSERT_EQ(test, 0, tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER,
+						     sim->counter->now, CLOCK_MONOTONIC, &time));
+		KUNIT_ASSERT_LE(test, abs(time - after), 1);
+		KUNIT_ASSERT_EQ(test, -EAGAIN,
+				tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER,
+					    sim->counter->now + 1, CLOCK_MONOTONIC, &time));
+	}
 }
 
 /*
@@ -1367,8 +1481,10 @@ static void tkh_test_interface(struct kunit *test)
 static struct kunit_case tkh_test_cases[] = {
 	KUNIT_CASE_PARAM(tkh_test_random, random_gen_params),
 	KUNIT_CASE(tkh_test_steady),
+	KUNIT_CASE(tkh_test_steady_narrow),
 	KUNIT_CASE(tkh_test_suspend),
 	KUNIT_CASE(tkh_test_errors),
+	KUNIT_CASE(tkh_test_backwards),
 	KUNIT_CASE(tkh_test_nmi),
 	KUNIT_CASE_SLOW(tkh_test_race),
 	KUNIT_CASE(tkh_test_interface),
