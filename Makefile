@@ -109,7 +109,7 @@ run: kernel
 
 # What these build is part of what they judge
 test: deps
-	@scripts/test
+	@PRISTINE=$(pristine) scripts/test
 
 test-all: test
 	@$(MAKE) --no-print-directory kernel base-image

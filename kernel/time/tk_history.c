@@ -587,6 +587,7 @@ static int tkh_locate(const struct tk_history *h, enum clocksource_ids cs_id, u6
 /* Position of the switch to state @nr, which may be evicted meanwhile */
 static u64 tkh_from(const struct tk_history *h, unsigned long nr)
 {
+	/* As tkh_copy_state() */
 	return data_race(tkh_state(h, nr)->from);
 }
 
@@ -823,6 +824,7 @@ static unsigned long tkh_oldest(const struct tk_history *h, unsigned long head)
 
 	while ((long)(high - low) > 0) {
 		mid = low + (high - low) / (2 * TKH_STEP) * TKH_STEP;
+		/* As tkh_copy_state() */
 		if ((s32)(data_race(tkh_state(h, mid)->era) - era_tail) < 0)
 			low = mid + TKH_STEP;
 		else

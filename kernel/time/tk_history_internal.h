@@ -132,12 +132,12 @@ struct tk_history {
  * The numbers begin just before they overflow, so that every boot and every
  * test runs through the overflow instead of nobody ever.
  */
-#define TKH_FIRST(nr_states)	(-TKH_STEP * (nr_states))
+#define TKH_FIRST		(-TKH_STEP * 16)
 #define TKH_FIRST_ERA		(-2U)
 
 #define TK_HISTORY_INIT(_states, _eras, _nr_states, _nr_eras) {	\
-	.head		= TKH_FIRST(_nr_states) | TKH_EMPTY,	\
-	.tail		= TKH_FIRST(_nr_states),		\
+	.head		= TKH_FIRST | TKH_EMPTY,	\
+	.tail		= TKH_FIRST,		\
 	.era_tail	= TKH_FIRST_ERA,			\
 	.states		= _states,				\
 	.eras		= _eras,				\

@@ -1289,9 +1289,9 @@ static int live_disturb(void *data)
 				.modes = ADJ_FREQUENCY, .freq = get_random_u32_below(1 << 16) });
 			break;
 		case 2:
+			ret = get_random_u32_below(1000) - 500;
 			ret = live_adjtimex((struct __kernel_timex) {
-				.modes = ADJ_TICK,
-				.tick = USEC_PER_SEC / USER_HZ + get_random_u32_below(1000) - 500 });
+				.modes = ADJ_TICK, .tick = USEC_PER_SEC / USER_HZ + ret });
 			break;
 		case 4:
 			ret = live_adjtimex((struct __kernel_timex) {
@@ -1353,7 +1353,8 @@ static void live_restore(const struct __kernel_timex *txc, ktime_t real_minus_ra
 		.freq = txc->freq, .tick = txc->tick, .constant = txc->tai,
 		.status = STA_PLL });
 	live_adjtimex((struct __kernel_timex) {
-		.modes = ADJ_STATUS | ADJ_TIMECONST | (txc->status & STA_NANO ? ADJ_NANO : ADJ_MICRO),
+		.modes = ADJ_STATUS | ADJ_TIMECONST |
+			 (txc->status & STA_NANO ? ADJ_NANO : ADJ_MICRO),
 		.status = txc->status & ~STA_RONLY, .constant = txc->constant });
 	ts = ktime_to_timespec64(ktime_get_raw() + real_minus_raw);
 	do_settimeofday64(&ts);
@@ -1370,7 +1371,7 @@ static void live_require_counter(struct kunit *test)
 			kunit_skip(test, "tk_history is off");
 		if (info.cs_id != CSID_GENERIC)
 			return;
-		msleep(10);
+		fsleep(10 * USEC_PER_MSEC);
 	}
 	kunit_skip(test, "the clocksource has no ID");
 }
@@ -1496,6 +1497,7 @@ static struct kunit_suite tkh_test_suite = {
 	.name		= "tk_history",
 	.test_cases	= tkh_test_cases,
 };
+
 kunit_test_suite(tkh_test_suite);
 
 MODULE_DESCRIPTION("KUnit tests for the conversion of past counter values");
