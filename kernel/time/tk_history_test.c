@@ -92,7 +92,7 @@ static void sim_init_counter(struct sim_counter *counter, enum clocksource_ids i
 	cs->freq_khz = freq_khz;
 	clocks_calc_mult_shift(&cs->mult, &cs->shift, freq_khz, NSEC_PER_MSEC, 1);
 	cs->maxadj = cs->mult / 10;
-	cs->max_cycles = min(cs->mask, ULLONG_MAX / (cs->mult + cs->maxadj)) / 2;
+	cs->max_cycles = min(cs->mask, div_u64(U64_MAX, cs->mult + cs->maxadj)) / 2;
 	cs->max_raw_delta = (cs->mask >> 1) + (cs->mask >> 2) + (cs->mask >> 3);
 	counter->now = start;
 }
@@ -309,10 +309,10 @@ static struct sim *sim_create(struct kunit *test, unsigned int bits, unsigned in
 	sim_init_counter(&sim->counters[1], CSID_S390_TOD, 64, 1000000, 5000);
 	sim_init_counter(&sim->counters[2], CSID_GENERIC, 32, 1000, 7);
 
-	sim->tk.offs_real = 1700000000 * NSEC_PER_SEC;
-	sim->tk.offs_tai = sim->tk.offs_real + 37 * NSEC_PER_SEC;
-	sim->tk.tkr_mono.base = 3 * NSEC_PER_SEC;
-	sim->tk.tkr_raw.base = 2 * NSEC_PER_SEC;
+	sim->tk.offs_real = 1700000000LL * NSEC_PER_SEC;
+	sim->tk.offs_tai = sim->tk.offs_real + 37LL * NSEC_PER_SEC;
+	sim->tk.tkr_mono.base = 3LL * NSEC_PER_SEC;
+	sim->tk.tkr_raw.base = 2LL * NSEC_PER_SEC;
 	sim->counter = &sim->counters[0];
 	sim_install(sim, sim->counter);
 	sim_update(sim);
@@ -523,7 +523,7 @@ static void sim_step(struct sim *sim)
 		most = counter->cs.mask >> 2;
 		if (most > 4 * counter->cs.max_cycles)
 			most = 4 * counter->cs.max_cycles;
-		counter->now += (u64)below(sim, 1000) * (most / 1000);
+		counter->now += below(sim, 1000) * div_u64(most, 1000);
 		sim_advance(sim, true, 0);
 		break;
 	case 1:
@@ -775,8 +775,8 @@ static void tkh_test_suspend(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, tkh_convert_all(h, CSID_S390_TOD, suspend + 1000, &conv), 0);
 	KUNIT_EXPECT_EQ(test, conv.mono, mono);
 	KUNIT_EXPECT_EQ(test, conv.boot, mono + 2000);
-	KUNIT_EXPECT_EQ(test, conv.real, mono + 1700000000 * NSEC_PER_SEC + 2000);
-	KUNIT_EXPECT_EQ(test, conv.tai, mono + 1700000037 * NSEC_PER_SEC + 2000);
+	KUNIT_EXPECT_EQ(test, conv.real, mono + 1700000000LL * NSEC_PER_SEC + 2000);
+	KUNIT_EXPECT_EQ(test, conv.tai, mono + 1700000037LL * NSEC_PER_SEC + 2000);
 
 	KUNIT_ASSERT_EQ(test, tkh_convert_all(h, CSID_S390_TOD, resume - 1, &conv), 0);
 	KUNIT_EXPECT_EQ(test, conv.flags, KTIME_CONVERSION_SUSPENDED);
@@ -984,13 +984,13 @@ struct race {
 	struct timekeeper	tk;
 	/* The counter, the writer advances it */
 	atomic64_t		now;
-	struct rnd_state	rnd;
 	/* Spread the readers' requests over so many states */
 	unsigned int		span;
 	bool			stop;
 	atomic_t		exact;
 	atomic_t		evicted;
 	atomic_t		waited;
+	atomic_t		again;
 	atomic_t		wrong;
 };
 
@@ -1006,6 +1006,56 @@ static ktime_t race_mono(u64 cycles)
 	return (k << 32) + cycles - (k << RACE_SHIFT);
 }
 
+/* A counter value from the past, or in one of four cases the present one */
+static u64 race_pick(struct race *race, u64 now)
+{
+	u64 cycles = now - get_random_u32_below(race->span << RACE_SHIFT);
+
+	/* The first value of the first state is one too many, see race_mono() */
+	if (get_random_u32_below(4) == 0 || (s64)cycles <= 1 << RACE_SHIFT)
+		return now;
+	return cycles;
+}
+
+/* Convert and return the error, or 1 if the result is wrong */
+static int race_check(struct race *race, u64 cycles)
+{
+	struct ktime_conversion conv;
+	u64 k = (cycles - 1) >> RACE_SHIFT;
+	int ret;
+
+	ret = tkh_convert_all(&race->h, CSID_ARM_ARCH_COUNTER, cycles, &conv);
+	if (ret == -ERANGE) {
+		atomic_inc(&race->evicted);
+	} else if (!ret && conv.mono == race_mono(cycles) && conv.clock_was_set_seq == k / 4 &&
+		   conv.boot == conv.mono + ((k / 4) << 20)) {
+		atomic_inc(&race->exact);
+	} else if (!ret) {
+		pr_err_once("0x%llx is %lld of set %u, not %lld\n", cycles, conv.mono,
+			    conv.clock_was_set_seq, race_mono(cycles));
+		return 1;
+	}
+	return ret;
+}
+
+/* What an NMI gets that has hit the writer between tkh_begin() and tkh_end() */
+static void race_nmi(struct race *race)
+{
+	u64 now = atomic64_read(&race->now), cycles = race_pick(race, now);
+	/* The newest state is the one which the update is about to end */
+	bool newest = cycles > ((now >> RACE_SHIFT) - 1) << RACE_SHIFT;
+	int ret;
+
+	nmi_enter();
+	ret = race_check(race, cycles);
+	nmi_exit();
+
+	if (newest && ret == -EAGAIN)
+		atomic_inc(&race->again);
+	else if (newest || (ret && ret != -ERANGE))
+		atomic_inc(&race->wrong);
+}
+
 static void race_update(struct race *race, u64 k)
 {
 	struct tk_read_base *tkr = &race->tk.tkr_mono;
@@ -1019,6 +1069,8 @@ static void race_update(struct race *race, u64 k)
 	atomic64_set(&race->now, (k << RACE_SHIFT) + 1);
 	if (!(k & 7))
 		udelay(2);
+	if ((k & 7) == 3)
+		race_nmi(race);
 	tkr->cycle_last = k << RACE_SHIFT;
 	tkr->base = k << 32;
 	race->tk.tkr_raw.cycle_last = k << RACE_SHIFT;
@@ -1046,31 +1098,16 @@ static int race_writer(void *data)
 static bool race_reader(void *data)
 {
 	struct race *race = data;
-	struct ktime_conversion conv;
-	u64 now = atomic64_read(&race->now), cycles, k;
+	u64 cycles = race_pick(race, atomic64_read(&race->now));
 	unsigned long head = READ_ONCE(race->h.head);
-	int ret;
+	int ret = race_check(race, cycles);
 
-	cycles = now - get_random_u32_below(race->span << RACE_SHIFT);
-	if (get_random_u32_below(4) == 0 || (s64)cycles <= 1 << RACE_SHIFT)
-		cycles = now;
-	k = (cycles - 1) >> RACE_SHIFT;
-
-	ret = tkh_convert_all(&race->h, CSID_ARM_ARCH_COUNTER, cycles, &conv);
-	if (ret == -ERANGE) {
-		atomic_inc(&race->evicted);
-		return true;
-	}
-	if (ret || conv.mono != race_mono(cycles) || conv.clock_was_set_seq != k / 4 ||
-	    conv.boot != conv.mono + ((k / 4) << 20)) {
+	if (ret && ret != -ERANGE) {
 		atomic_inc(&race->wrong);
-		pr_err_once("%d: 0x%llx is %lld of set %u, not %lld\n", ret, cycles, conv.mono,
-			    conv.clock_was_set_seq, race_mono(cycles));
 		return false;
 	}
-	atomic_inc(&race->exact);
 	/* There was an answer although an update of that interval was in flight */
-	if (head & TKH_BUSY && (cycles & (BIT(RACE_SHIFT) - 1)) == 1)
+	if (!ret && head & TKH_BUSY && (cycles & (BIT(RACE_SHIFT) - 1)) == 1)
 		atomic_inc(&race->waited);
 	return true;
 }
@@ -1133,13 +1170,15 @@ static void tkh_test_race(struct kunit *test)
 	kthread_stop(reader);
 	kthread_stop(writer);
 
-	kunit_info(test, "%d exact, %d evicted, %d waited, %d wrong\n",
+	kunit_info(test, "%d exact, %d evicted, %d waited, %d in NMI did not, %d wrong\n",
 		   atomic_read(&race->exact), atomic_read(&race->evicted),
-		   atomic_read(&race->waited), atomic_read(&race->wrong));
+		   atomic_read(&race->waited), atomic_read(&race->again),
+		   atomic_read(&race->wrong));
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->wrong), 0);
 	KUNIT_EXPECT_GT(test, atomic_read(&race->exact), 10000);
 	KUNIT_EXPECT_GT(test, atomic_read(&race->evicted), 1000);
 	KUNIT_EXPECT_GT(test, atomic_read(&race->waited), 10);
+	KUNIT_EXPECT_GT(test, atomic_read(&race->again), 100);
 }
 
 /* An NMI does not wait for the update that it has hit, others can be answered */
