@@ -46,6 +46,7 @@ static const struct {
 };
 
 static int device;
+static long exact, mismatches, unknown;
 static struct retroconv_time times[MAX_WIDTH];
 static __u64 cycles[MAX_WIDTH];
 
@@ -75,7 +76,7 @@ static void take(struct event *e, clockid_t clock)
 }
 
 /* Where between c1 and c2 was the time read? -1 if nowhere, -2 if not known */
-static long find(const struct event *e)
+static long look(const struct event *e)
 {
 	struct retroconv_convert arg = {
 		.size		= sizeof(arg),
@@ -99,6 +100,19 @@ static long find(const struct event *e)
 			return i;
 	}
 	return -1;
+}
+
+static long find(const struct event *e)
+{
+	long where = look(e);
+
+	if (where >= 0)
+		exact++;
+	else if (where == -1)
+		mismatches++;
+	else
+		unknown++;
+	return where;
 }
 
 static const char *disturb(int i)
@@ -147,7 +161,7 @@ int main(void)
 {
 	struct timespec start = { .tv_sec = 1600000000 };
 	static struct event events[NR_EVENTS];
-	long mismatches = 0, exact = 0, unknown = 0, where;
+	long where;
 	struct event e;
 
 	device = open("/dev/retroconv", O_RDONLY);
@@ -167,12 +181,6 @@ int main(void)
 	}
 	for (int i = 0; i < NR_EVENTS; i++) {
 		where = find(&events[i]);
-		if (where >= 0)
-			exact++;
-		else if (where == -1)
-			mismatches++;
-		else
-			unknown++;
 		printf("0x%012llx %-10s %-21s %-21s %s\n",
 		       (unsigned long long)events[i].c1 + (where > 0 ? where : 0),
 		       clocks[i % 5].name, text(events[i].time),
@@ -184,13 +192,7 @@ int main(void)
 		take(&e, clocks[i % 5].clock);
 		if (i % 97 == 0)
 			disturb(i / 97);
-		where = find(&e);
-		if (where >= 0)
-			exact++;
-		else if (where == -1)
-			mismatches++;
-		else
-			unknown++;
+		find(&e);
 	}
 	printf("\n%ld times exact, %ld not known (interrupted while reading), %ld mismatches\n\n",
 	       exact, unknown, mismatches);
