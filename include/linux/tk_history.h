@@ -16,8 +16,12 @@
  *				CLOCK_MONOTONIC_RAW stood still, the other
  *				clocks are interpolated between the last time
  *				before and the first time after the suspend.
+ *
+ * KTIME_CONVERSION_LONG:	The time comes from the long history and is not
+ *				exact, except for CLOCK_MONOTONIC_RAW.
  */
 #define KTIME_CONVERSION_SUSPENDED	BIT(0)
+#define KTIME_CONVERSION_LONG		BIT(1)
 
 /**
  * struct ktime_conversion - All clocks at one counter value
@@ -26,8 +30,9 @@
  * @real:		CLOCK_REALTIME in nanoseconds
  * @tai:		CLOCK_TAI in nanoseconds
  * @raw:		CLOCK_MONOTONIC_RAW in nanoseconds
- * @error_ns:		Guaranteed bound of the error of @mono in nanoseconds,
- *			0 when the times are exact
+ * @error_ns:		Guaranteed bound of the error in nanoseconds of all
+ *			clocks but @raw, which is exact. 0 when the times are
+ *			exact. The true time is not later than the one told.
  * @flags:		KTIME_CONVERSION_* flags
  * @clock_was_set_seq:	Value of the sequence number of clock was set events
  *			which belongs to the times. Comparable to the one in
@@ -52,7 +57,7 @@ struct ktime_conversion {
  * struct ktime_cycles_time - One result of a batch conversion
  * @time:	The time in nanoseconds, valid when @status is 0
  * @error_ns:	Guaranteed bound of the error of @time in nanoseconds, 0 when
- *		@time is exact
+ *		@time is exact. The true time is not later than @time.
  * @status:	0 or the negative error code which ktime_convert_cycles() would
  *		have returned for this counter value
  */

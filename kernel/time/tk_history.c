@@ -112,22 +112,70 @@
  * quiet system needs one state for ever, or one per quarter of the counter's
  * range where that wraps.
  *
+ * The long history
+ * ----------------
+ *
+ * States which leave the ring are folded into *spans*: straight pieces of
+ * CLOCK_MONOTONIC which are never early, and late by less than a nanosecond::
+ *
+ *   time of a clock       high line  .'   _- low line
+ *   which gets slower              .'  _-
+ *                                .' _-  ..+--  + 1 ns
+ *                              .'_-..+`      |    the corridor
+ *                            .:-+`    ...---  the states
+ *                           o`....---`
+ *                           |<- the span ->|
+ *
+ * All slopes between that of the low line and that of the high line keep the
+ * line in the corridor. A state narrows this cone, so that its two ends fit as
+ * well, until too little is left of it. Then the span is closed, and the next
+ * one begins where it ends. Until then the low line is what readers use.
+ *
+ * Exact: All of it is in integers, modulo 2^64 shifted nanoseconds. Let T be
+ * the shifted time of a state, a line, and R that of the span before it is
+ * rounded down to V. At both ends of the state the writer has checked
+ * T <= V and V < T + w, where w is one nanosecond. As T is an integer,
+ * T <= R and R < T + w follow there, then everywhere in between because both
+ * lines are straight, and then 0 <= V - T < w. Rounded down to nanoseconds,
+ * the difference is 0 or 1.
+ *
+ * Monotonic: The slope which is told for a span only ever grows, because the
+ * low line only ever rises and the slope of a closed span is not below it. As
+ * long as a span is open, no time is told that is later than the end of the
+ * last state in it. So the answer for a counter value never decreases in the
+ * course of time, neither do those for growing values, be they from spans or
+ * states, as long as the clock itself did not. It does at a switch that slows
+ * it down, by what it was too fast between timekeeper::cycle_last and there.
+ * Where that is more than the corridor is wide, the next span begins anew.
+ *
+ * Range: The differences between T and V are less than 2^62 in reality, so
+ * that they are known from their value modulo 2^64. The cone of a span's first
+ * state is w wide at its end, hence less than 2^60 until 2^28 times as far,
+ * which is as long as a span gets. Beside that a state is only folded into a
+ * span if it gains less than 2^60 on the first one's multiplier.
+ *
+ * Offsets and CLOCK_MONOTONIC_RAW belong to eras, and are exact.
+ *
  * Concurrency
  * -----------
  *
- * The one writer holds the lock of the timekeeper. A state or an era does not
- * change between its publication and its eviction. Readers take no lock and
+ * The one writer holds the lock of the timekeeper. States, eras and closed
+ * spans do not change between publication and eviction. Readers take no lock and
  * run in any context. They copy what they have found, look at the tails again,
  * and start over when the copy was evicted in the meantime. Evictions happen
  * in order of age. If the oldest state that a lookup has used is intact at
  * the end, then all that it has used were intact all the time.
+ *
+ * The open span does change, whenever a state is folded into it. There are two
+ * copies of it, of which tk_history::tail tells which one is valid: the parity
+ * of its number is a latch. The other copy is written, then the tail moves.
  *
  * A counter value beyond the newest switch is converted with the newest state
  * unless an update is in flight, because W is not known then. Everything else
  * can be answered while an update is in flight.
  *
  * The memory accesses which the ordering is about have labels. "LMM" is
- * the Linux kernel memory model, see tools/memory-model. There are three
+ * the Linux kernel memory model, see tools/memory-model. There are five
  * arguments. They speak of states, and for eras the same is true.
  *
  * Publication: If LMM(tkh_lookup:A) reads from LMM(tkh_end:A), then
@@ -141,7 +189,21 @@
  * on smp_wmb() from tkh_push_state:A to tkh_push_state:B matching smp_rmb()
  * from tkh_copy_state:A to tkh_intact:A. For eras it relies on smp_wmb() from
  * tkh_push_era:A to tkh_push_era:B matching smp_rmb() from tkh_copy_era:A to
- * tkh_intact:A.
+ * tkh_intact:A. For spans it relies on smp_wmb() from tkh_push_span:A to
+ * tkh_push_span:B matching smp_rmb() from tkh_copy_span:A to tkh_intact:A.
+ *
+ * Folding: If LMM(tkh_try_lookup:A) reads from LMM(tkh_push_state:A), then
+ * LMM(tkh_copy_open:A) reads from LMM(tkh_fold:A) of that eviction or from a
+ * later one, and LMM(tkh_copy_span:A) from LMM(tkh_push_span:B). What is not in
+ * the states any more is in the spans. Relies on RELEASE from tkh_fold:A to
+ * tkh_push_state:A matching ACQUIRE from tkh_try_lookup:A to tkh_copy_open:A.
+ *
+ * Latch: If LMM(tkh_copy_open:A) reads from LMM(tkh_fold:A) of the second
+ * eviction after the one that LMM(tkh_try_lookup:A) has read from, then
+ * LMM(tkh_intact:A) reads from LMM(tkh_push_state:A) of the eviction between
+ * the two or from a later one. Relies on smp_wmb() from tkh_push_state:A to
+ * tkh_push_state:B, which the next fold follows, matching smp_rmb() from
+ * tkh_copy_open:A to tkh_intact:A.
  *
  * Switch: If LMM(tkh_lookup:B) does not read from LMM(tkh_begin:A) of an
  * update or from a later store, then the counter value that LMM(tkh_now:A) has
@@ -164,6 +226,202 @@ static inline struct tkh_era *tkh_era(const struct tk_history *h, u32 nr)
 static inline u64 tkh_pos_to_cycles(const struct tkh_era *era, u64 pos)
 {
 	return (pos - era->bias) & era->mask;
+}
+
+static inline struct tkh_span *tkh_span(const struct tk_history *h, unsigned long nr)
+{
+	return &h->spans[(nr / TKH_STEP) & (h->nr_spans - 1)];
+}
+
+/* The open span as it is while state @tail is the oldest one */
+static inline struct tkh_open *tkh_open(struct tk_history *h, unsigned long tail)
+{
+	return &h->open[(tail / TKH_STEP) & 1];
+}
+
+/*
+ * The long history: states are folded into spans when they are evicted
+ */
+
+/* Shifted nanoseconds which @slope gains in @cycles, modulo 2^64 */
+static u64 tkh_gain(u64 slope, u64 cycles)
+{
+	return cycles * (slope >> 32) + mul_u64_u32_shr(cycles, slope & U32_MAX, 32);
+}
+
+/* The slope which gains @time shifted nanoseconds in @cycles, rounded down */
+static u64 tkh_slope(u64 time, u64 cycles)
+{
+	if (time >> 32 >= cycles)
+		return U64_MAX;
+	return mul_u64_u64_div_u64(time, BIT_ULL(32), cycles);
+}
+
+/* Shifted nanoseconds at @pos, modulo 2^64 */
+static u64 tkh_span_time(const struct tkh_span *span, u64 slope, u32 shift, u64 pos)
+{
+	return ((u64)span->base << shift) + span->frac + tkh_gain(slope, pos - span->from);
+}
+
+static u64 tkh_state_time(const struct tkh_state *state, u64 pos)
+{
+	/* Time stands still during suspend */
+	if (state->flags & TKH_SUSPENDED)
+		pos = state->from;
+
+	return ((u64)state->base << state->shift) + state->xtime_nsec +
+	       (pos - state->cycle_last) * state->mult;
+}
+
+/*
+ * Narrow the cone from @low to @high so that all lines in it are in the
+ * corridor at @pos: not below @time, and less than TKH_ERROR_NS above it.
+ *
+ * Give up when no line passes through the middle half of the corridor any
+ * more. A span which ends at one edge makes the next one run to the other edge
+ * at once, and so on, so that a dithering clock would need ten times as many.
+ */
+static bool tkh_narrow(const struct tkh_span *span, u32 shift, u64 pos, u64 time,
+		       u64 *low, u64 *high)
+{
+	s64 width = (u64)TKH_ERROR_NS << shift, edge = width / 4;
+	u64 cycles = pos - span->from;
+	s64 gap_low = tkh_span_time(span, *low, shift, pos) - time;
+	s64 gap_high = tkh_span_time(span, *high, shift, pos) - time;
+
+	if (gap_low >= width - edge || gap_high < edge)
+		return false;
+	if (gap_low < 0)
+		*low += tkh_slope(-gap_low, cycles) + 1;
+	if (gap_high >= width)
+		*high -= tkh_slope(gap_high - width + 1, cycles) + 1;
+	return *low <= *high;
+}
+
+/* Extend @span by @state up to position @to, if there is a line for both */
+static bool tkh_extend_span(struct tk_history *h, struct tkh_span *span,
+			    const struct tkh_state *state, u64 to)
+{
+	u64 low = span->slope, high = h->fit.high, drift;
+	u32 shift = state->shift;
+
+	if (state->era != span->era || (state->flags | h->fit.flags) & TKH_SUSPENDED)
+		return false;
+
+	/* See "Range" above */
+	if ((to - span->from) >> 28 >= h->fit.len ||
+	    check_mul_overflow(to - state->from, abs_diff(state->mult, h->fit.mult), &drift) ||
+	    drift >> 60)
+		return false;
+
+	if (!tkh_narrow(span, shift, state->from, tkh_state_time(state, state->from),
+			&low, &high) ||
+	    !tkh_narrow(span, shift, to, tkh_state_time(state, to), &low, &high))
+		return false;
+
+	span->slope = low;
+	h->fit.high = high;
+	return true;
+}
+
+/* Begin a span with @state up to position @to, which starts @offset too late */
+static void tkh_begin_span(struct tk_history *h, struct tkh_span *span,
+			   const struct tkh_state *state, u64 to, u64 offset)
+{
+	bool suspended = state->flags & TKH_SUSPENDED;
+	u64 slope = (u64)state->mult << 32, width = (u64)TKH_ERROR_NS << state->shift;
+	/* The line of a state must not be used below its first position */
+	u64 len = to - state->from, cycles = state->from + !suspended - state->cycle_last;
+	s64 frac;
+
+	frac = (tkh_state_time(state, state->from + 1) & (BIT_ULL(state->shift) - 1)) + offset;
+	if (!suspended)
+		frac -= state->mult;
+
+	span->from = state->from;
+	span->base = state->base + (frac >> state->shift) +
+		     mul_u64_u32_add_u64_shr(cycles, state->mult, state->xtime_nsec,
+					     state->shift);
+	span->frac = frac & (BIT_ULL(state->shift) - 1);
+	span->era = state->era;
+	/* All lines which are in the corridor at @to, 0 has a meaning of its own */
+	span->slope = slope - min(slope - 1, tkh_slope(offset, len));
+	if (check_add_overflow(slope, tkh_slope(width - 1 - offset, len), &h->fit.high))
+		h->fit.high = U64_MAX;
+	if (suspended)
+		span->slope = 0;
+
+	h->fit.len = len;
+	h->fit.mult = state->mult;
+	h->fit.shift = state->shift;
+	h->fit.flags = state->flags;
+}
+
+static void tkh_push_span(struct tk_history *h, unsigned long nr, const struct tkh_span *span)
+{
+	if (nr - h->span_tail == TKH_STEP * h->nr_spans) {
+		WRITE_ONCE(h->evicted, true);
+		WRITE_ONCE(h->span_tail, h->span_tail + TKH_STEP);	/* LMM(tkh_push_span:A) */
+		/* Order tkh_push_span:A before tkh_push_span:B, pairs with tkh_intact:A */
+		smp_wmb();
+	}
+	*tkh_span(h, nr) = *span;				/* LMM(tkh_push_span:B) */
+}
+
+/*
+ * Close @span at the position where @state begins. Of the slopes which it can
+ * get, take the one that ends in the middle of the corridor or next to it,
+ * which leaves most room for the next span. Return how many shifted
+ * nanoseconds that is above @state.
+ */
+static s64 tkh_close_span(struct tk_history *h, struct tkh_span *span,
+			  const struct tkh_state *state)
+{
+	s64 middle = (u64)TKH_ERROR_NS << state->shift >> 1, gap;
+	u64 time = tkh_state_time(state, state->from);
+
+	if (state->shift != h->fit.shift)
+		return -1;
+
+	gap = tkh_span_time(span, span->slope, state->shift, state->from) - time;
+	if (gap < middle && !(h->fit.flags & TKH_SUSPENDED)) {
+		span->slope += min(tkh_slope(middle - gap, state->from - span->from),
+				   h->fit.high - span->slope);
+	}
+	return tkh_span_time(span, span->slope, state->shift, state->from) - time;
+}
+
+/* Fold state @tail, which is about to be evicted, into the long history */
+static void tkh_fold(struct tk_history *h, unsigned long tail)
+{
+	const struct tkh_state *state = tkh_state(h, tail);
+	u64 to = tkh_state(h, tail + TKH_STEP)->from;
+	struct tkh_open open = *tkh_open(h, tail);
+
+	/* A state may have been in force for no counter value at all */
+	if (to == state->from)
+		goto publish;
+
+	if (!open.to || !tkh_extend_span(h, &open.span, state, to)) {
+		s64 width = (u64)TKH_ERROR_NS << state->shift, offset = -1;
+
+		if (open.to) {
+			offset = tkh_close_span(h, &open.span, state);
+			tkh_push_span(h, open.nr, &open.span);
+			open.nr += TKH_STEP;
+		}
+		/* The clock has jumped, or this is a new clock */
+		if (offset < 0 || offset >= width)
+			offset = width / 2;
+		tkh_begin_span(h, &open.span, state, to, offset);
+	}
+	open.to = to;
+	open.end = state->base +
+		   mul_u64_u32_add_u64_shr((state->flags & TKH_SUSPENDED ? state->from : to) -
+					   state->cycle_last, state->mult, state->xtime_nsec,
+					   state->shift);
+publish:
+	*tkh_open(h, tail + TKH_STEP) = open;			/* LMM(tkh_fold:A) */
 }
 
 /*
@@ -232,8 +490,9 @@ static void tkh_push_era(struct tk_history *h, u32 nr, const struct tkh_era *era
 static void tkh_push_state(struct tk_history *h, unsigned long nr, const struct tkh_state *state)
 {
 	if (nr - h->tail == TKH_STEP * h->nr_states) {
-		WRITE_ONCE(h->evicted, true);
-		WRITE_ONCE(h->tail, h->tail + TKH_STEP);	/* LMM(tkh_push_state:A) */
+		tkh_fold(h, h->tail);
+		/* Order tkh_fold:A before, pairs with tkh_try_lookup:A */
+		smp_store_release(&h->tail, h->tail + TKH_STEP); /* LMM(tkh_push_state:A) */
 		/* Order tkh_push_state:A before tkh_push_state:B, pairs with tkh_intact:A */
 		smp_wmb();
 	}
@@ -425,24 +684,32 @@ publish:
 
 /**
  * struct tkh_hit - Private copy of what a lookup has found
- * @state:	The state in force
+ * @state:	The state in force, or a piece of the long history in its form
  * @era:	The era of @state
  * @pos:	Position of the counter value
+ * @end:	CLOCK_MONOTONIC is not later than this, in nanoseconds
+ * @error_ns:	Bound of the error of CLOCK_MONOTONIC in nanoseconds
  * @to:		Last position of the suspend, when @state is TKH_SUSPENDED
  * @next:	The era after the suspend, when @state is TKH_SUSPENDED
  * @oldest:	Number of the oldest state that the lookup relies on
  * @oldest_era:	Number of the oldest era that the lookup relies on
+ * @oldest_span: Number of the oldest span that the lookup relies on
  * @newest:	The lookup relies on @state being the newest one
+ * @closed:	The lookup relies on @oldest_span
  */
 struct tkh_hit {
 	struct tkh_state	state;
 	struct tkh_era		era;
 	u64			pos;
+	ktime_t			end;
+	u32			error_ns;
 	u64			to;
 	struct tkh_era		next;
 	unsigned long		oldest;
 	u32			oldest_era;
+	unsigned long		oldest_span;
 	bool			newest;
+	bool			closed;
 };
 
 static void tkh_copy_era(const struct tk_history *h, u32 nr, struct tkh_era *era)
@@ -457,17 +724,30 @@ static void tkh_copy_state(const struct tk_history *h, unsigned long nr, struct 
 	*state = data_race(*tkh_state(h, nr));			/* LMM(tkh_copy_state:A) */
 }
 
-/* Were state @nr and era @era intact when they were copied? */
-static bool tkh_intact(const struct tk_history *h, unsigned long nr, u32 era)
+static void tkh_copy_span(const struct tk_history *h, unsigned long nr, struct tkh_span *span)
+{
+	/* May race with the eviction, tkh_lookup() starts over then */
+	*span = data_race(*tkh_span(h, nr));			/* LMM(tkh_copy_span:A) */
+}
+
+static void tkh_copy_open(const struct tk_history *h, unsigned long tail, struct tkh_open *open)
+{
+	/* May race with the next but one fold, tkh_lookup() starts over then */
+	*open = data_race(*tkh_open(h, tail));			/* LMM(tkh_copy_open:A) */
+}
+
+/* Was all intact that the lookup relies on when it was copied? */
+static bool tkh_intact(const struct tk_history *h, const struct tkh_hit *hit)
 {
 	/*
-	 * Order tkh_copy_state:A, tkh_copy_era:A and tkh_now:A before
-	 * tkh_intact:A. Pairs with tkh_push_state:A, tkh_push_era:A and
-	 * tkh_begin:A.
+	 * Order tkh_copy_state:A, tkh_copy_era:A, tkh_copy_span:A,
+	 * tkh_copy_open:A and tkh_now:A before tkh_intact:A. Pairs with
+	 * tkh_push_state:A, tkh_push_era:A, tkh_push_span:A and tkh_begin:A.
 	 */
 	smp_rmb();
-	return (long)(nr - READ_ONCE(h->tail)) >= 0 &&		/* LMM(tkh_intact:A) */
-	       (s32)(era - READ_ONCE(h->era_tail)) >= 0;
+	return (long)(hit->oldest - READ_ONCE(h->tail)) >= 0 &&	/* LMM(tkh_intact:A) */
+	       (s32)(hit->oldest_era - READ_ONCE(h->era_tail)) >= 0 &&
+	       (!hit->closed || (long)(hit->oldest_span - READ_ONCE(h->span_tail)) >= 0);
 }
 
 /* Present position, provided that @hit holds the newest state */
@@ -585,52 +865,136 @@ static int tkh_locate(const struct tk_history *h, enum clocksource_ids cs_id, u6
 }
 
 /* Position of the switch to state @nr, which may be evicted meanwhile */
-static u64 tkh_from(const struct tk_history *h, unsigned long nr)
+static u64 tkh_state_from(const struct tk_history *h, unsigned long nr)
 {
 	/* As tkh_copy_state() */
 	return data_race(tkh_state(h, nr)->from);
 }
 
-/*
- * Find the state in force at @pos. @nr is the number of the newest state, and
- * @pos is not above its switch. Recent states are asked for most often, so
- * gallop towards the past and bisect then.
- */
-static int tkh_search(const struct tk_history *h, u64 pos, unsigned long *nr)
+/* Position of the switch to span @nr, which may be evicted meanwhile */
+static u64 tkh_span_from(const struct tk_history *h, unsigned long nr)
 {
-	unsigned long tail = READ_ONCE(h->tail), low = *nr, high, mid;
-	unsigned long step = TKH_STEP;
+	/* As tkh_copy_span() */
+	return data_race(tkh_span(h, nr)->from);
+}
+
+/*
+ * Find the newest state or span, not older than number @tail, whose switch is
+ * below @pos. Number @nr is known to begin at @pos or later. Recent ones are
+ * asked for most often, so gallop towards the past and bisect then.
+ */
+static __always_inline bool tkh_search(const struct tk_history *h, unsigned long tail, u64 pos,
+				       u64 (*from)(const struct tk_history *h, unsigned long nr),
+				       unsigned long *nr)
+{
+	unsigned long low = *nr, high, mid, step = TKH_STEP;
 
 	do {
 		high = low;
 		/* The tail may even have passed, tkh_lookup() starts over then */
 		if ((long)(high - tail) <= 0)
-			return -ERANGE;
+			return false;
 		low -= min(step, low - tail);
 		step *= 2;
-	} while (tkh_from(h, low) >= pos);
+	} while (from(h, low) >= pos);
 
 	/* from(low) < pos <= from(high) */
 	while (high - low > TKH_STEP) {
 		mid = low + (high - low) / (2 * TKH_STEP) * TKH_STEP;
-		if (tkh_from(h, mid) < pos)
+		if (from(h, mid) < pos)
 			low = mid;
 		else
 			high = mid;
 	}
 
 	*nr = low;
+	return true;
+}
+
+/*
+ * Copy the era of tkh_hit::state, and if that is a suspend the era in which it
+ * ended, @next.
+ */
+static int tkh_copy_eras(const struct tk_history *h, u32 next, struct tkh_hit *hit)
+{
+	if ((s32)(hit->state.era - READ_ONCE(h->era_tail)) < 0)
+		return -ERANGE;
+
+	/* The era of an older state is not newer than the installation's last */
+	hit->oldest_era = hit->state.era;
+	tkh_copy_era(h, hit->oldest_era, &hit->era);
+	if (hit->state.flags & TKH_SUSPENDED)
+		tkh_copy_era(h, next, &hit->next);
 	return 0;
+}
+
+/* Find tkh_hit::pos in the long history, which reaches up to state @tail */
+static int tkh_lookup_span(const struct tk_history *h, unsigned long tail, struct tkh_hit *hit)
+{
+	struct tkh_span span, next;
+	struct tkh_open open;
+	unsigned long nr;
+	u32 next_era;
+	int ret;
+
+	/* The open span is only good as long as the tail stays */
+	hit->oldest = tail;
+	tkh_copy_open(h, tail, &open);
+	if (hit->pos > open.to)
+		return -ERANGE;
+
+	if (hit->pos > open.span.from) {
+		struct tkh_state state;
+
+		tkh_copy_state(h, tail, &state);
+		span = open.span;
+		hit->to = open.to;
+		hit->end = open.end;
+		next_era = state.era;
+	} else {
+		nr = open.nr;
+		if (!tkh_search(h, READ_ONCE(h->span_tail), hit->pos, tkh_span_from, &nr))
+			return -ERANGE;
+
+		hit->closed = true;
+		hit->oldest_span = nr;
+		tkh_copy_span(h, nr, &span);
+		if (nr + TKH_STEP == open.nr)
+			next = open.span;
+		else
+			tkh_copy_span(h, nr + TKH_STEP, &next);
+		hit->to = next.from;
+		next_era = next.era;
+	}
+
+	hit->state = (struct tkh_state) {
+		.from		= span.from,
+		.cycle_last	= span.from,
+		.xtime_nsec	= span.frac + mul_u64_u32_shr(hit->pos - span.from,
+							      span.slope & U32_MAX, 32),
+		.base		= span.base,
+		.mult		= span.slope >> 32,
+		.era		= span.era,
+		.flags		= span.slope ? 0 : TKH_SUSPENDED,
+	};
+	ret = tkh_copy_eras(h, next_era, hit);
+	hit->state.shift = hit->era.raw_shift;
+	hit->error_ns = TKH_ERROR_NS;
+	return ret;
 }
 
 /* One attempt of tkh_lookup() */
 static int tkh_try_lookup(const struct tk_history *h, unsigned long head,
 			  enum clocksource_ids cs_id, u64 cycles, struct tkh_hit *hit)
 {
-	unsigned long nr = (head & ~TKH_MARKS) - TKH_STEP;
+	unsigned long nr = (head & ~TKH_MARKS) - TKH_STEP, tail;
+	struct tkh_state next = { };
 	int ret;
 
 	hit->newest = false;
+	hit->closed = false;
+	hit->end = KTIME_MAX;
+	hit->error_ns = 0;
 	hit->oldest = nr;
 	tkh_copy_state(h, nr, &hit->state);
 	hit->oldest_era = hit->state.era;
@@ -645,26 +1009,18 @@ static int tkh_try_lookup(const struct tk_history *h, unsigned long head,
 		return head & TKH_BUSY ? TKH_IN_FLIGHT : 0;
 	}
 
-	ret = tkh_search(h, hit->pos, &nr);
-	if (ret)
-		return ret;
+	/* Order tkh_copy_open:A and tkh_copy_span:A after, pairs with tkh_push_state:A */
+	tail = smp_load_acquire(&h->tail);			/* LMM(tkh_try_lookup:A) */
+	if (!tkh_search(h, tail, hit->pos, tkh_state_from, &nr))
+		return tkh_lookup_span(h, tail, hit);
 
 	hit->oldest = nr;
 	tkh_copy_state(h, nr, &hit->state);
-	if ((s32)(hit->state.era - READ_ONCE(h->era_tail)) < 0)
-		return -ERANGE;
-	/* The era of an older state is not newer than the installation's last */
-	hit->oldest_era = hit->state.era;
-	tkh_copy_era(h, hit->oldest_era, &hit->era);
-
 	if (hit->state.flags & TKH_SUSPENDED) {
-		struct tkh_state next;
-
 		tkh_copy_state(h, nr + TKH_STEP, &next);
-		tkh_copy_era(h, next.era, &hit->next);
 		hit->to = next.from;
 	}
-	return 0;
+	return tkh_copy_eras(h, next.era, hit);
 }
 
 /* Find the state in force when counter @cs_id had the value @cycles */
@@ -693,7 +1049,7 @@ static int tkh_lookup(const struct tk_history *h, enum clocksource_ids cs_id, u6
 			continue;
 		}
 
-		if (!tkh_intact(h, hit->oldest, hit->oldest_era))
+		if (!tkh_intact(h, hit))
 			continue;
 		/* Ordered as tkh_intact:A is */
 		if ((!ret && !hit->newest) || READ_ONCE(h->head) == head) /* LMM(tkh_lookup:B) */
@@ -736,7 +1092,7 @@ static ktime_t tkh_time(const struct tkh_hit *hit, clockid_t clock)
 	bool suspended = state->flags & TKH_SUSPENDED;
 	/* The lines stand still during suspend */
 	u64 pos = suspended ? state->from : hit->pos;
-	ktime_t offs;
+	ktime_t offs, mono;
 
 	/*
 	 * A line can be hours long, far beyond clocksource::max_cycles: take
@@ -753,9 +1109,9 @@ static ktime_t tkh_time(const struct tkh_hit *hit, clockid_t clock)
 	if (suspended)
 		offs += tkh_slept(hit, tkh_offset(&hit->next, clock) - offs);
 
-	return state->base + offs +
-	       mul_u64_u32_add_u64_shr(pos - state->cycle_last, state->mult,
-				       state->xtime_nsec, state->shift);
+	mono = state->base + mul_u64_u32_add_u64_shr(pos - state->cycle_last, state->mult,
+						     state->xtime_nsec, state->shift);
+	return min(mono, hit->end) + offs;
 }
 
 static int tkh_check_clock(clockid_t clock)
@@ -776,7 +1132,7 @@ static int tkh_check_clock(clockid_t clock)
 }
 
 int tkh_convert(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
-		clockid_t clock, ktime_t *time)
+		clockid_t clock, ktime_t *time, u32 *error_ns)
 {
 	struct tkh_hit hit;
 	int ret;
@@ -786,6 +1142,8 @@ int tkh_convert(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycl
 		return ret;
 
 	*time = tkh_time(&hit, clock);
+	/* Eras are exact in the long history, too */
+	*error_ns = clock == CLOCK_MONOTONIC_RAW ? 0 : hit.error_ns;
 	return 0;
 }
 
@@ -805,27 +1163,41 @@ int tkh_convert_all(const struct tk_history *h, enum clocksource_ids cs_id, u64 
 		.real			= tkh_time(&hit, CLOCK_REALTIME),
 		.tai			= tkh_time(&hit, CLOCK_TAI),
 		.raw			= tkh_time(&hit, CLOCK_MONOTONIC_RAW),
+		.error_ns		= hit.error_ns,
 		.clock_was_set_seq	= hit.era.clock_was_set_seq,
 		.cs_was_changed_seq	= hit.era.cs_was_changed_seq,
 	};
 	if (hit.state.flags & TKH_SUSPENDED)
 		conv->flags |= KTIME_CONVERSION_SUSPENDED;
+	if (hit.error_ns)
+		conv->flags |= KTIME_CONVERSION_LONG;
 	return 0;
 }
 
-/*
- * Number of the oldest state whose era may be read, or of the newest state.
- * @head is the number after the newest one.
- */
-static unsigned long tkh_oldest(const struct tk_history *h, unsigned long head)
+static u32 tkh_state_era(const struct tk_history *h, unsigned long nr)
 {
-	unsigned long high = head - TKH_STEP, low = READ_ONCE(h->tail), mid;
+	/* As tkh_copy_state() */
+	return data_race(tkh_state(h, nr)->era);
+}
+
+static u32 tkh_span_era(const struct tk_history *h, unsigned long nr)
+{
+	/* As tkh_copy_span() */
+	return data_race(tkh_span(h, nr)->era);
+}
+
+/* Find the oldest state or span from @low on whose era may be read, or @high */
+static __always_inline unsigned long tkh_oldest(const struct tk_history *h,
+						unsigned long low, unsigned long high,
+						u32 (*era)(const struct tk_history *h,
+							   unsigned long nr))
+{
 	u32 era_tail = READ_ONCE(h->era_tail);
+	unsigned long mid;
 
 	while ((long)(high - low) > 0) {
 		mid = low + (high - low) / (2 * TKH_STEP) * TKH_STEP;
-		/* As tkh_copy_state() */
-		if ((s32)(data_race(tkh_state(h, mid)->era) - era_tail) < 0)
+		if ((s32)(era(h, mid) - era_tail) < 0)
 			low = mid + TKH_STEP;
 		else
 			high = mid;
@@ -833,13 +1205,68 @@ static unsigned long tkh_oldest(const struct tk_history *h, unsigned long head)
 	return high;
 }
 
+/*
+ * The oldest counter value of the clocksource that @era belongs to, above
+ * position @from and not before era number @oldest.
+ */
+static u64 tkh_oldest_cycles(const struct tk_history *h, struct tkh_era era, u64 from,
+			     u32 oldest)
+{
+	u64 cycles = tkh_pos_to_cycles(&era, max(from + 1, era.first));
+	enum clocksource_ids cs_id = era.cs_id;
+
+	/* The clocksource may have been installed more than once */
+	while ((s32)(era.prev - oldest) >= 0 && (s32)(era.prev - READ_ONCE(h->era_tail)) >= 0) {
+		tkh_copy_era(h, era.prev, &era);
+		if (era.cs_id == cs_id)
+			cycles = tkh_pos_to_cycles(&era, max(from + 1, era.first));
+	}
+	return cycles;
+}
+
+/* Where the history begins, see tkh_get_ends() */
+struct tkh_ends {
+	unsigned long	state;
+	unsigned long	span;
+	struct tkh_open	open;
+};
+
+/*
+ * Find the oldest state and the oldest span which may be read and check later
+ * with tkh_intact() that they still may be. If there is no such span, then
+ * tkh_open::to is 0. @head is the number after the newest state.
+ */
+static void tkh_get_ends(const struct tk_history *h, unsigned long head, struct tkh_hit *hit,
+			 struct tkh_ends *ends)
+{
+	/* Pairs with tkh_push_state:A as tkh_try_lookup:A does */
+	unsigned long tail = smp_load_acquire(&h->tail);
+	u32 era;
+
+	ends->state = tkh_oldest(h, tail, head - TKH_STEP, tkh_state_era);
+	era = tkh_state_era(h, ends->state);
+
+	tkh_copy_open(h, tail, &ends->open);
+	if ((s32)(ends->open.span.era - READ_ONCE(h->era_tail)) < 0)
+		ends->open.to = 0;
+	ends->span = ends->open.nr;
+	if (ends->open.to) {
+		ends->span = tkh_oldest(h, READ_ONCE(h->span_tail), ends->open.nr, tkh_span_era);
+		era = ends->span == ends->open.nr ? ends->open.span.era :
+						    tkh_span_era(h, ends->span);
+	}
+	hit->oldest = tail;
+	hit->oldest_era = era;
+	hit->oldest_span = ends->span;
+	hit->closed = ends->span != ends->open.nr;
+}
+
 int tkh_get_info(const struct tk_history *h, struct ktime_history_info *info)
 {
 	struct ktime_history_info got;
-	struct tkh_state oldest;
-	unsigned long head, nr;
+	struct tkh_ends ends;
 	struct tkh_hit hit;
-	u32 era_nr;
+	unsigned long head;
 
 	do {
 		/* Pairs with tkh_end:A as tkh_lookup:A does */
@@ -848,8 +1275,7 @@ int tkh_get_info(const struct tk_history *h, struct ktime_history_info *info)
 			return -ENODEV;
 
 		head &= ~TKH_MARKS;
-		nr = tkh_oldest(h, head);
-		tkh_copy_state(h, nr, &oldest);
+		tkh_get_ends(h, head, &hit, &ends);
 		tkh_copy_state(h, head - TKH_STEP, &hit.state);
 		tkh_copy_era(h, hit.state.era, &hit.era);
 
@@ -859,21 +1285,15 @@ int tkh_get_info(const struct tk_history *h, struct ktime_history_info *info)
 
 		got.freq_khz = hit.era.clock->freq_khz;
 		got.newest = tkh_pos_to_cycles(&hit.era, tkh_now(&hit));
-		got.oldest = tkh_pos_to_cycles(&hit.era, max(oldest.from + 1, hit.era.first));
-
-		/* The clocksource may have been installed more than once */
-		hit.next = hit.era;
-		for (era_nr = hit.era.prev;
-		     (s32)(era_nr - oldest.era) >= 0 &&
-		     (s32)(era_nr - READ_ONCE(h->era_tail)) >= 0; era_nr = hit.next.prev) {
-			tkh_copy_era(h, era_nr, &hit.next);
-			if (hit.next.cs_id == got.cs_id) {
-				got.oldest = tkh_pos_to_cycles(&hit.next, max(oldest.from + 1,
-									      hit.next.first));
-			}
+		got.oldest_exact = tkh_oldest_cycles(h, hit.era, tkh_state_from(h, ends.state),
+						     tkh_state_era(h, ends.state));
+		got.oldest = got.oldest_exact;
+		if (ends.open.to) {
+			got.oldest = tkh_oldest_cycles(h, hit.era, hit.closed ?
+						       tkh_span_from(h, ends.span) :
+						       ends.open.span.from, hit.oldest_era);
 		}
-		got.oldest_exact = got.oldest;
-	} while (!tkh_intact(h, nr, oldest.era));
+	} while (!tkh_intact(h, &hit));
 
 	*info = got;
 	return 0;
@@ -884,11 +1304,13 @@ int tkh_get_info(const struct tk_history *h, struct ktime_history_info *info)
  */
 
 static struct tkh_state tkh_core_states[1 << CONFIG_TK_HISTORY_SHIFT];
+static struct tkh_span tkh_core_spans[1 << CONFIG_TK_HISTORY_SPAN_SHIFT];
 static struct tkh_era tkh_core_eras[TKH_NR_ERAS];
 
-static struct tk_history tkh_core = TK_HISTORY_INIT(tkh_core_states, tkh_core_eras,
-						    ARRAY_SIZE(tkh_core_states),
-						    ARRAY_SIZE(tkh_core_eras));
+static struct tk_history tkh_core =
+	TK_HISTORY_INIT(tkh_core_states, ARRAY_SIZE(tkh_core_states),
+			tkh_core_spans, ARRAY_SIZE(tkh_core_spans),
+			tkh_core_eras, ARRAY_SIZE(tkh_core_eras));
 
 static bool tkh_enabled __ro_after_init = true;
 
@@ -960,7 +1382,9 @@ void tk_history_end(const struct timekeeper *tk)
  */
 int ktime_convert_cycles(enum clocksource_ids cs_id, u64 cycles, clockid_t clock, ktime_t *time)
 {
-	return tkh_convert(&tkh_core, cs_id, cycles, clock, time);
+	u32 error_ns;
+
+	return tkh_convert(&tkh_core, cs_id, cycles, clock, time, &error_ns);
 }
 EXPORT_SYMBOL_GPL(ktime_convert_cycles);
 
@@ -1014,7 +1438,8 @@ int ktime_convert_cycles_batch(enum clocksource_ids cs_id, const u64 *cycles, un
 
 	for (i = 0; i < nr; i++) {
 		times[i] = (struct ktime_cycles_time) { };
-		times[i].status = ktime_convert_cycles(cs_id, cycles[i], clock, &times[i].time);
+		times[i].status = tkh_convert(&tkh_core, cs_id, cycles[i], clock,
+					      &times[i].time, &times[i].error_ns);
 	}
 	return 0;
 }
@@ -1051,46 +1476,100 @@ static void tkh_show_era(struct seq_file *m, u32 nr, const struct tkh_era *era)
 		   era->offs_real, era->offs_boot, era->offs_tai, era->clock_was_set_seq);
 }
 
-/* The history as a person would read it, oldest state first */
+/* One line of the history, below the era that it belongs to */
+static void tkh_show_piece(struct seq_file *m, const struct tkh_era *era, u32 nr, u32 *shown,
+			   u64 from, ktime_t mono, u64 slope, bool suspended)
+{
+	if (nr != *shown)
+		tkh_show_era(m, nr, era);
+	*shown = nr;
+
+	seq_printf(m, "  from 0x%llx: mono %lld ns, mult %llu", tkh_pos_to_cycles(era, from + 1),
+		   mono, slope >> 32);
+	if (slope & U32_MAX)
+		seq_printf(m, " + 0x%llx / 2^32", slope & U32_MAX);
+	seq_printf(m, " shift %u%s\n", era->raw_shift, suspended ? ", suspended" : "");
+}
+
+static void tkh_show_spans(struct seq_file *m, const struct tk_history *h,
+			   const struct tkh_ends *ends, u32 *shown)
+{
+	unsigned long nr;
+
+	seq_printf(m, "long history, %u ns: %lu of %u spans\n", TKH_ERROR_NS,
+		   (ends->open.nr - ends->span) / TKH_STEP, h->nr_spans);
+
+	for (nr = ends->span; (long)(ends->open.nr - nr) >= 0; nr += TKH_STEP) {
+		struct tkh_hit hit = { .closed = nr != ends->open.nr, .oldest_span = nr };
+		struct tkh_span span = ends->open.span;
+
+		if (hit.closed)
+			tkh_copy_span(h, nr, &span);
+		tkh_copy_era(h, span.era, &hit.era);
+		/* The open span is a copy already */
+		hit.oldest = READ_ONCE(h->tail);
+		hit.oldest_era = span.era;
+		if (!tkh_intact(h, &hit))
+			continue;
+
+		tkh_show_piece(m, &hit.era, span.era, shown, span.from, span.base, span.slope,
+			       !span.slope);
+	}
+}
+
+static void tkh_show_states(struct seq_file *m, const struct tk_history *h,
+			    const struct tkh_ends *ends, unsigned long head, u32 *shown)
+{
+	unsigned long nr;
+
+	seq_printf(m, "exact history: %lu of %u states\n", (head - ends->state) / TKH_STEP,
+		   h->nr_states);
+
+	for (nr = ends->state; (long)(head - nr) > 0; nr += TKH_STEP) {
+		struct tkh_hit hit = { .oldest = nr };
+		struct tkh_state state;
+		ktime_t mono;
+
+		tkh_copy_state(h, nr, &state);
+		tkh_copy_era(h, state.era, &hit.era);
+		hit.oldest_era = state.era;
+		if (!tkh_intact(h, &hit))
+			continue;
+
+		mono = state.base + mul_u64_u32_add_u64_shr(state.from + 1 - state.cycle_last,
+							    state.mult, state.xtime_nsec,
+							    state.shift);
+		tkh_show_piece(m, &hit.era, state.era, shown, state.from, mono,
+			       (u64)state.mult << 32, state.flags & TKH_SUSPENDED);
+	}
+}
+
+/* The history as a person would read it, oldest first */
 static int tkh_debug_show(struct seq_file *m, void *v)
 {
 	const struct tk_history *h = &tkh_core;
-	unsigned long head, nr;
-	u32 shown = 0;
+	struct tkh_ends ends;
+	struct tkh_hit hit;
+	unsigned long head;
+	u32 shown;
 
-	/* Pairs with tkh_end:A as tkh_lookup:A does */
-	head = smp_load_acquire(&h->head);
-	if (head & TKH_EMPTY) {
-		seq_puts(m, "off\n");
-		return 0;
-	}
+	do {
+		/* Pairs with tkh_end:A as tkh_lookup:A does */
+		head = smp_load_acquire(&h->head);
+		if (head & TKH_EMPTY) {
+			seq_puts(m, "off\n");
+			return 0;
+		}
 
-	head &= ~TKH_MARKS;
-	nr = tkh_oldest(h, head);
-	seq_printf(m, "%lu of %u states\n", (head - nr) / TKH_STEP, h->nr_states);
+		head &= ~TKH_MARKS;
+		tkh_get_ends(h, head, &hit, &ends);
+	} while (!tkh_intact(h, &hit));
 
-	for (bool first = true; (long)(head - nr) > 0; nr += TKH_STEP) {
-		struct tkh_state state;
-		struct tkh_era era;
-
-		tkh_copy_state(h, nr, &state);
-		tkh_copy_era(h, state.era, &era);
-		if (!tkh_intact(h, nr, state.era))
-			continue;
-
-		if (first || state.era != shown)
-			tkh_show_era(m, state.era, &era);
-		first = false;
-		shown = state.era;
-
-		seq_printf(m, "  from 0x%llx: mono %lld ns, mult %u shift %u%s\n",
-			   tkh_pos_to_cycles(&era, state.from + 1),
-			   state.base + mul_u64_u32_add_u64_shr(state.from + 1 - state.cycle_last,
-								state.mult, state.xtime_nsec,
-								state.shift),
-			   state.mult, state.shift,
-			   state.flags & TKH_SUSPENDED ? ", suspended" : "");
-	}
+	/* No era which is shown has this number */
+	shown = hit.oldest_era - 1;
+	if (ends.open.to)
+		tkh_show_spans(m, h, &ends, &shown);
+	tkh_show_states(m, h, &ends, head, &shown);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(tkh_debug);

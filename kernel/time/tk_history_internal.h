@@ -11,8 +11,9 @@ struct clocksource;
 struct timekeeper;
 
 /*
- * State numbers advance in steps of four. That leaves two bits of
- * tk_history::head for marks: an update is in flight, and there is no state.
+ * The numbers of states and spans advance in steps of four. That leaves two
+ * bits of tk_history::head for marks: an update is in flight, and there is no
+ * state.
  */
 #define TKH_STEP	4UL
 #define TKH_BUSY	1UL
@@ -24,6 +25,9 @@ struct timekeeper;
  * which is set very often shortens the history.
  */
 #define TKH_NR_ERAS	64
+
+/* Bound of the error of the long history in nanoseconds */
+#define TKH_ERROR_NS	1
 
 /* The time stood still from the switch to this state on */
 #define TKH_SUSPENDED	BIT(0)
@@ -48,6 +52,55 @@ struct tkh_state {
 	u32		mult;
 	u32		shift;
 	u32		era;
+	u32		flags;
+};
+
+/**
+ * struct tkh_span - One straight piece of the long history
+ * @from:	Position of the switch to this span. It is valid for the
+ *		positions above this one, up to and including the next @from.
+ * @base:	CLOCK_MONOTONIC in nanoseconds at @from
+ * @slope:	Multiplier with 32 fractional bits, 0 for a suspend
+ * @frac:	Shifted nanoseconds on top of @base, less than a nanosecond
+ * @era:	Number of the era to which the span belongs
+ *
+ * The shift is that of the era.
+ */
+struct tkh_span {
+	u64		from;
+	ktime_t		base;
+	u64		slope;
+	u32		frac;
+	u32		era;
+};
+
+/**
+ * struct tkh_open - The span which is still growing
+ * @span:	The span, with the lowest slope that it can get
+ * @nr:		Number of the span
+ * @to:		Last position of the span, 0 if there is none
+ * @end:	CLOCK_MONOTONIC in nanoseconds at @to
+ */
+struct tkh_open {
+	struct tkh_span	span;
+	unsigned long	nr;
+	u64		to;
+	ktime_t		end;
+};
+
+/**
+ * struct tkh_fit - What only the writer knows about the span which is growing
+ * @high:	The highest slope that the span can get
+ * @len:	Length of the span's first state in cycles
+ * @mult:	Multiplier of the span's first state
+ * @shift:	Shift of the multiplication
+ * @flags:	TKH_* flags
+ */
+struct tkh_fit {
+	u64		high;
+	u64		len;
+	u32		mult;
+	u32		shift;
 	u32		flags;
 };
 
@@ -101,12 +154,17 @@ struct tkh_era {
  * struct tk_history - The history of one timekeeper
  * @head:		Number of the next state to be recorded, and TKH_MARKS
  * @tail:		Number of the oldest state which may be read
+ * @span_tail:		Number of the oldest span which may be read
  * @era_tail:		Number of the oldest era which may be read
  * @states:		Ring of states
+ * @spans:		Ring of spans
  * @eras:		Ring of eras
  * @nr_states:		Size of @states, a power of two
+ * @nr_spans:		Size of @spans, a power of two
  * @nr_eras:		Size of @eras, a power of two
- * @evicted:		Something was evicted since the first update
+ * @evicted:		A span or an era was evicted since the first update
+ * @open:		The span which is growing, latched by @tail
+ * @fit:		More about the span which is growing, writer only
  * @clock:		Clocksource of the newest era, writer only
  * @switch_cycles:	Counter value at the switch in flight, writer only
  * @cycle_last:		Position of the last update's cycle_last, writer only
@@ -116,12 +174,17 @@ struct tkh_era {
 struct tk_history {
 	unsigned long		head;
 	unsigned long		tail;
+	unsigned long		span_tail;
 	u32			era_tail;
 	struct tkh_state	*states;
+	struct tkh_span		*spans;
 	struct tkh_era		*eras;
 	unsigned int		nr_states;
+	unsigned int		nr_spans;
 	unsigned int		nr_eras;
 	bool			evicted;
+	struct tkh_open		open[2];
+	struct tkh_fit		fit;
 
 	struct clocksource	*clock;
 	u64			switch_cycles;
@@ -135,20 +198,24 @@ struct tk_history {
 #define TKH_FIRST		(-TKH_STEP * 16)
 #define TKH_FIRST_ERA		(-2U)
 
-#define TK_HISTORY_INIT(_states, _eras, _nr_states, _nr_eras) {	\
+#define TK_HISTORY_INIT(_states, _nr_states, _spans, _nr_spans, _eras, _nr_eras) {	\
 	.head		= TKH_FIRST | TKH_EMPTY,	\
-	.tail		= TKH_FIRST,		\
-	.era_tail	= TKH_FIRST_ERA,			\
-	.states		= _states,				\
-	.eras		= _eras,				\
-	.nr_states	= _nr_states,				\
-	.nr_eras	= _nr_eras,				\
+	.tail		= TKH_FIRST,			\
+	.span_tail	= TKH_FIRST,			\
+	.era_tail	= TKH_FIRST_ERA,		\
+	.states		= _states,			\
+	.spans		= _spans,			\
+	.eras		= _eras,			\
+	.nr_states	= _nr_states,			\
+	.nr_spans	= _nr_spans,			\
+	.nr_eras	= _nr_eras,			\
+	.open		= { { .nr = TKH_FIRST } },	\
 }
 
 void tkh_begin(struct tk_history *h);
 void tkh_end(struct tk_history *h, const struct timekeeper *tk, bool suspended);
 int tkh_convert(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
-		clockid_t clock, ktime_t *time);
+		clockid_t clock, ktime_t *time, u32 *error_ns);
 int tkh_convert_all(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
 		    struct ktime_conversion *conv);
 int tkh_get_info(const struct tk_history *h, struct ktime_history_info *info);

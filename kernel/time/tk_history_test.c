@@ -65,6 +65,12 @@ struct sim {
 	struct rnd_state	rnd;
 	struct ref		*refs;
 	unsigned int		nr_refs;
+	/* The long history's tests: frequency and offset in 2^-16 ppb and ns */
+	unsigned int		hz;
+	s64			freq;
+	s64			offset;
+	u64			next_change;
+	u64			tick_length;
 	/* What the next update will be besides a change of rate */
 	bool			rare;
 	bool			suspended;
@@ -90,7 +96,9 @@ static void sim_init_counter(struct sim_counter *counter, enum clocksource_ids i
 	cs->mask = CLOCKSOURCE_MASK(bits);
 	cs->read = sim_read;
 	cs->freq_khz = freq_khz;
-	clocks_calc_mult_shift(&cs->mult, &cs->shift, freq_khz, NSEC_PER_MSEC, 1);
+	/* As __clocksource_update_freq_scale() does it */
+	clocks_calc_mult_shift(&cs->mult, &cs->shift, freq_khz, NSEC_PER_MSEC,
+			       clamp(div_u64(cs->mask, freq_khz * 1000ULL), 1, 600) * 1000);
 	cs->maxadj = cs->mult / 10;
 	cs->max_cycles = min(cs->mask, div_u64(U64_MAX, cs->mult + cs->maxadj)) / 2;
 	cs->max_raw_delta = (cs->mask >> 1) + (cs->mask >> 2) + (cs->mask >> 3);
@@ -98,14 +106,17 @@ static void sim_init_counter(struct sim_counter *counter, enum clocksource_ids i
 }
 
 static void sim_init_history(struct kunit *test, struct tk_history *h, unsigned int nr_states,
-			     unsigned int nr_eras)
+			     unsigned int nr_spans, unsigned int nr_eras)
 {
 	struct tkh_state *states = kunit_kcalloc(test, nr_states, sizeof(*states), GFP_KERNEL);
+	struct tkh_span *spans = kunit_kcalloc(test, nr_spans, sizeof(*spans), GFP_KERNEL);
 	struct tkh_era *eras = kunit_kcalloc(test, nr_eras, sizeof(*eras), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, states);
+	KUNIT_ASSERT_NOT_NULL(test, spans);
 	KUNIT_ASSERT_NOT_NULL(test, eras);
-	*h = (struct tk_history)TK_HISTORY_INIT(states, eras, nr_states, nr_eras);
+	*h = (struct tk_history)TK_HISTORY_INIT(states, nr_states, spans, nr_spans, eras,
+						nr_eras);
 }
 
 /* Hand the update to the history and append it to the reference */
@@ -293,7 +304,7 @@ static void sim_resume(struct sim *sim, s64 slept)
 }
 
 static struct sim *sim_create(struct kunit *test, unsigned int bits, unsigned int nr_states,
-			      unsigned int nr_eras, u64 start)
+			      unsigned int nr_spans, unsigned int nr_eras, u64 start)
 {
 	struct sim *sim = kunit_kzalloc(test, sizeof(*sim), GFP_KERNEL);
 
@@ -302,7 +313,7 @@ static struct sim *sim_create(struct kunit *test, unsigned int bits, unsigned in
 	KUNIT_ASSERT_NOT_NULL(test, sim->refs);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, (kunit_action_t *)kvfree,
 							   sim->refs));
-	sim_init_history(test, &sim->h, nr_states, nr_eras);
+	sim_init_history(test, &sim->h, nr_states, nr_spans, nr_eras);
 	prandom_seed_state(&sim->rnd, 0x7e57ab1e + bits * 1000 + nr_states);
 
 	sim_init_counter(&sim->counters[0], CSID_ARM_ARCH_COUNTER, bits, 62500, start);
@@ -424,6 +435,7 @@ static ktime_t conversion_get(const struct ktime_conversion *conv, clockid_t clo
 
 struct tally {
 	unsigned int	exact;
+	unsigned int	spans;
 	unsigned int	refused;
 	unsigned int	wide;
 	unsigned int	suspended;
@@ -436,6 +448,7 @@ static void check_value(struct kunit *test, struct sim *sim, enum clocksource_id
 	struct ktime_conversion got, want = { };
 	clockid_t clock = clocks[below(sim, ARRAY_SIZE(clocks))];
 	unsigned int states = 0, eras = 1;
+	u32 error = 42, is_raw;
 	struct ref *ref, *r;
 	ktime_t time = 42;
 	u64 value = 0;
@@ -444,29 +457,48 @@ static void check_value(struct kunit *test, struct sim *sim, enum clocksource_id
 	ref = ref_find(sim, id, cycles, &value);
 	memset(&got, 0, sizeof(got));
 	ret = tkh_convert_all(&sim->h, id, cycles, &got);
-	one = tkh_convert(&sim->h, id, cycles, clock, &time);
+	one = tkh_convert(&sim->h, id, cycles, clock, &time, &error);
 	KUNIT_ASSERT_EQ(test, ret, one);
+
+	/* Updates since then, and how many of them have begun an era */
+	for (r = ref; r && r < &sim->refs[sim->nr_refs]; r++) {
+		states++;
+		eras += r > ref && r->rare;
+	}
 
 	if (ret) {
 		tally->refused++;
 		KUNIT_ASSERT_EQ(test, time, 42);
+		KUNIT_ASSERT_EQ(test, error, 42);
 		KUNIT_ASSERT_TRUE(test, ret == -ERANGE || ret == -ENODATA || ret == -EAGAIN ||
 				  ret == -ENODEV);
 		if (!ref)
 			return;
 		/* Only what may be evicted can be refused */
-		for (r = ref; r < &sim->refs[sim->nr_refs]; r++) {
-			states++;
-			eras += r > ref && r->rare;
-		}
-		KUNIT_ASSERT_TRUE_MSG(test, states > sim->h.nr_states || eras > sim->h.nr_eras,
+		KUNIT_ASSERT_TRUE_MSG(test, states > sim->h.nr_states + sim->h.nr_spans ||
+				      eras > sim->h.nr_eras,
 				      "%u states and %u eras ago", states, eras);
 		return;
 	}
 
 	KUNIT_ASSERT_NOT_NULL_MSG(test, ref, "0x%llx was never counted", cycles);
 	ref_times(sim, ref, value, &want);
-	tally->exact++;
+	if (got.flags & KTIME_CONVERSION_LONG) {
+		/* Only what may be evicted is not exact, and never too early */
+		KUNIT_ASSERT_GT(test, states, sim->h.nr_states);
+		KUNIT_ASSERT_EQ(test, got.error_ns, 1);
+		want.error_ns = 1;
+		want.flags |= KTIME_CONVERSION_LONG;
+		if (got.mono == want.mono + 1) {
+			want.mono++;
+			want.boot++;
+			want.real++;
+			want.tai++;
+		}
+		tally->spans++;
+	} else {
+		tally->exact++;
+	}
 	tally->suspended += ref->suspended;
 	tally->wide += value - ref->cycle_last > ref->mono.clock->max_cycles;
 
@@ -477,10 +509,12 @@ static void check_value(struct kunit *test, struct sim *sim, enum clocksource_id
 	KUNIT_ASSERT_EQ(test, got.real, want.real);
 	KUNIT_ASSERT_EQ(test, got.tai, want.tai);
 	KUNIT_ASSERT_EQ(test, got.flags, want.flags);
-	KUNIT_ASSERT_EQ(test, got.error_ns, 0);
+	KUNIT_ASSERT_EQ(test, got.error_ns, want.error_ns);
 	KUNIT_ASSERT_EQ(test, got.clock_was_set_seq, want.clock_was_set_seq);
 	KUNIT_ASSERT_EQ(test, got.cs_was_changed_seq, want.cs_was_changed_seq);
 	KUNIT_ASSERT_EQ(test, time, conversion_get(&want, clock));
+	is_raw = clock == CLOCK_MONOTONIC_RAW;
+	KUNIT_ASSERT_EQ(test, error, is_raw ? 0 : want.error_ns);
 }
 
 /* All the edges of the interval in which @ref was in force */
@@ -628,27 +662,29 @@ static void sim_step(struct sim *sim)
 struct random_param {
 	unsigned int	bits;
 	unsigned int	nr_states;
+	unsigned int	nr_spans;
 	unsigned int	nr_eras;
 	u64		start;
 };
 
 static const struct random_param random_params[] = {
-	{ 64,   2,  2, 1000 },
-	{ 64,   4,  4, 1000 },
-	{ 64,  64, 16, ~0ULL - 30000000 },
-	{ 64, 512, 64, 1000 },
-	{ 56,   8,  8, BIT_ULL(56) - 30000000 },
-	{ 56, 256, 64, 1000 },
-	{ 32,   2,  2, 0 },
-	{ 32,  64, 32, U32_MAX - 1000 },
-	{ 24,   4,  2, 0 },
-	{ 24, 128, 64, BIT(24) - 2 },
+	{ 64,   2,   2,   2, 1000 },
+	{ 64,   4,  64,   4, 1000 },
+	{ 64,  64,  16,  64, ~0ULL - 30000000 },
+	{ 64, 512, 512, 512, 1000 },
+	{ 64,   8, 512, 256, 1000 },
+	{ 56,   8,   8,   8, BIT_ULL(56) - 30000000 },
+	{ 56, 256, 512, 256, 1000 },
+	{ 32,   2,   2,   2, 0 },
+	{ 32,  64, 512, 256, U32_MAX - 1000 },
+	{ 24,   4, 256,  64, 0 },
+	{ 24, 128,  16,  64, BIT(24) - 2 },
 };
 
 static void random_desc(const struct random_param *p, char *desc)
 {
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u bits from 0x%llx, %u states, %u eras",
-		 p->bits, p->start, p->nr_states, p->nr_eras);
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u bits from 0x%llx, %u states, %u spans, %u eras",
+		 p->bits, p->start, p->nr_states, p->nr_spans, p->nr_eras);
 }
 
 KUNIT_ARRAY_PARAM(random, random_params, random_desc);
@@ -656,7 +692,8 @@ KUNIT_ARRAY_PARAM(random, random_params, random_desc);
 static void tkh_test_random(struct kunit *test)
 {
 	const struct random_param *p = test->param_value;
-	struct sim *sim = sim_create(test, p->bits, p->nr_states, p->nr_eras, p->start);
+	struct sim *sim = sim_create(test, p->bits, p->nr_states, p->nr_spans, p->nr_eras,
+				     p->start);
 	struct tally tally = { };
 
 	/* A step appends two updates at most */
@@ -672,10 +709,11 @@ static void tkh_test_random(struct kunit *test)
 		check_ref(test, sim, &sim->refs[below(sim, nr)], &tally);
 	}
 
-	kunit_info(test, "%u exact, %u refused, %u wide, %u in suspend\n", tally.exact,
-		   tally.refused, tally.wide, tally.suspended);
+	kunit_info(test, "%u exact, %u from spans, %u refused, %u wide, %u in suspend\n",
+		   tally.exact, tally.spans, tally.refused, tally.wide, tally.suspended);
 	KUNIT_EXPECT_GT(test, tally.exact, 20000);
-	KUNIT_EXPECT_GT(test, tally.refused, 1000);
+	KUNIT_EXPECT_GT(test, tally.spans, 100);
+	KUNIT_EXPECT_GT(test, tally.refused, 500);
 	KUNIT_EXPECT_GT(test, tally.suspended, 100);
 	if (p->bits == 64)
 		KUNIT_EXPECT_GT(test, tally.wide, 100);
@@ -684,7 +722,7 @@ static void tkh_test_random(struct kunit *test)
 /* A quiet system needs one state for ever, and all of it can be converted */
 static void tkh_test_steady(struct kunit *test)
 {
-	struct sim *sim = sim_create(test, 64, 2, 2, 1000);
+	struct sim *sim = sim_create(test, 64, 2, 2, 2, 1000);
 	struct tally tally = { };
 	u64 start = sim->counter->now;
 	unsigned int nr = 0;
@@ -714,7 +752,7 @@ static void tkh_test_steady(struct kunit *test)
 /* A quiet system with a counter that wraps */
 static void tkh_test_steady_narrow(struct kunit *test)
 {
-	struct sim *sim = sim_create(test, 24, 64, 2, 1000);
+	struct sim *sim = sim_create(test, 24, 64, 2, 2, 1000);
 	struct tally tally = { };
 
 	while (sim->nr_refs < 1000) {
@@ -732,10 +770,331 @@ static void tkh_test_steady_narrow(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, sim->h.evicted);
 }
 
+/*
+ * The long history
+ *
+ * A timekeeper which is disciplined in the ways that NTP clients do it, hours
+ * of it. What a tick does to it is timekeeping.c's arithmetic. Events are
+ * stamped all the time, and converted when they are up to a day old.
+ */
+
+static unsigned int hours;
+module_param(hours, uint, 0);
+MODULE_PARM_DESC(hours, "Length of the simulated time of the long history's tests, or 10 minutes");
+
+#define NR_EVENTS	4096
+
+struct event {
+	u64	cycles;
+	ktime_t	mono;
+	ktime_t	told;
+};
+
+struct long_param {
+	const char	*name;
+	unsigned int	hz;
+	unsigned int	khz;
+	/* Set the frequency at tick number @tick, in 2^-16 ppb */
+	void		(*discipline)(struct sim *sim, u64 tick);
+};
+
+static s64 spread(struct sim *sim, u32 ppb)
+{
+	return (s64)below(sim, (2 * ppb + 1) << 10) * 64 - ((s64)ppb << 16);
+}
+
+static void free_running(struct sim *sim, u64 tick)
+{
+}
+
+static void constant_offset(struct sim *sim, u64 tick)
+{
+	sim->freq = 12345LL << 16;
+}
+
+/* A new estimate of the frequency every 16 to 64 s */
+static void chrony_like(struct sim *sim, u64 tick)
+{
+	if (tick < sim->next_change)
+		return;
+	sim->freq = (12345LL << 16) + spread(sim, 5);
+	sim->next_change = tick + (16 + below(sim, 49)) * sim->hz;
+}
+
+/* An offset of up to 50 us every 64 s, 1/64 of which is slewed each second */
+static void ntpd_like(struct sim *sim, u64 tick)
+{
+	if (tick % (64 * sim->hz) == 0)
+		sim->offset += spread(sim, 50000);
+	if (tick % sim->hz == 0) {
+		sim->freq = (12345LL << 16) + sim->offset / 64;
+		sim->offset -= sim->offset / 64;
+	}
+}
+
+/* A servo which follows a hardware clock */
+static void phc2sys_like(struct sim *sim, u64 tick)
+{
+	if (tick % sim->hz == 0)
+		sim->freq = (12345LL << 16) + spread(sim, 20);
+}
+
+static void square_wave(struct sim *sim, u64 tick)
+{
+	sim->freq = tick / (sim->hz / 2) & 1 ? 500000LL << 16 : -(500000LL << 16);
+}
+
+static void random_walk(struct sim *sim, u64 tick)
+{
+	if (tick % sim->hz == 0)
+		sim->freq += spread(sim, 1);
+}
+
+static void every_tick(struct sim *sim, u64 tick)
+{
+	sim->freq = spread(sim, 1000);
+}
+
+#define LONG_PATTERN(_name, _khz)		\
+	{ #_name, 100, _khz, _name },		\
+	{ #_name, 250, _khz, _name },		\
+	{ #_name, 1000, _khz, _name }
+
+static const struct long_param long_params[] = {
+	LONG_PATTERN(free_running, 62500),
+	LONG_PATTERN(constant_offset, 62500),
+	LONG_PATTERN(chrony_like, 62500),
+	LONG_PATTERN(ntpd_like, 62500),
+	LONG_PATTERN(phc2sys_like, 62500),
+	LONG_PATTERN(square_wave, 62500),
+	LONG_PATTERN(random_walk, 62500),
+	LONG_PATTERN(every_tick, 62500),
+	{ "chrony_like", 250, 1000, chrony_like },
+	{ "chrony_like", 250, 24000, chrony_like },
+	{ "chrony_like", 1000, 1000000, chrony_like },
+	{ "chrony_like", 1000, 4000000, chrony_like },
+	{ "chrony_like", 250, 1000000, chrony_like },
+	{ "chrony_like", 250, 4000000, chrony_like },
+	{ "square_wave", 250, 1000, square_wave },
+	{ "square_wave", 250, 4000000, square_wave },
+};
+
+static void long_desc(const struct long_param *p, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s at %u Hz, counter of %u kHz", p->name, p->hz,
+		 p->khz);
+}
+
+KUNIT_ARRAY_PARAM(long, long_params, long_desc);
+
+/* What tk_setup_internals() does, for a timekeeper with NTP */
+static void sim_setup_ntp(struct sim *sim, unsigned int hz)
+{
+	struct timekeeper *tk = &sim->tk;
+	struct clocksource *cs = tk->tkr_mono.clock;
+	u64 interval = (u64)(NSEC_PER_SEC / hz) << cs->shift;
+
+	sim->hz = hz;
+	tk->cycle_interval = div_u64(interval + cs->mult / 2, cs->mult);
+	tk->xtime_interval = tk->cycle_interval * cs->mult;
+	tk->raw_interval = tk->xtime_interval;
+	tk->ntp_error_shift = 32 - cs->shift;
+	tk->ntp_tick = tk->xtime_interval << tk->ntp_error_shift;
+	sim->tick_length = tk->ntp_tick;
+}
+
+/* What timekeeping_advance() does when one tick is due */
+static void sim_tick(struct sim *sim)
+{
+	struct tk_read_base *tkr = &sim->tk.tkr_mono;
+	struct timekeeper *tk = &sim->tk;
+	u64 offset = sim_offset(sim);
+	s32 adj;
+
+	/* 2^-16 ppb of a tick; 2^-46 * 2^30 / 10^9 would overflow */
+	sim->tick_length = tk->raw_interval << tk->ntp_error_shift;
+	sim->tick_length += mul_s64_u64_shr(sim->freq, div_u64(sim->tick_length, 1000000000), 16);
+
+	while (offset >= tk->cycle_interval) {
+		offset -= tk->cycle_interval;
+		tkr->cycle_last += tk->cycle_interval;
+		tk->tkr_raw.cycle_last += tk->cycle_interval;
+		tkr->xtime_nsec += tk->xtime_interval;
+		tk->tkr_raw.xtime_nsec += tk->raw_interval;
+		tk->ntp_error += tk->ntp_tick - (tk->xtime_interval << tk->ntp_error_shift);
+	}
+	sim_normalize(tkr);
+	sim_normalize(&tk->tkr_raw);
+
+	adj = -tk->ntp_err_mult;
+	if (tk->ntp_tick != sim->tick_length) {
+		tk->ntp_tick = sim->tick_length;
+		adj = (u32)div64_u64(tk->ntp_tick >> tk->ntp_error_shift, tk->cycle_interval) -
+		      tkr->mult;
+	}
+	tk->ntp_err_mult = tk->ntp_error > 0;
+	adj += tk->ntp_err_mult;
+
+	tkr->mult += adj;
+	tk->xtime_interval += (s64)tk->cycle_interval * adj;
+	tkr->xtime_nsec -= offset * adj;
+	tk->ntp_error += (s64)offset * adj << tk->ntp_error_shift;
+	if ((s64)tkr->xtime_nsec < 0) {
+		tkr->xtime_nsec += (u64)NSEC_PER_SEC << tkr->shift;
+		tkr->base -= NSEC_PER_SEC;
+	}
+}
+
+static ktime_t sim_mono(struct sim *sim)
+{
+	struct tk_read_base *tkr = &sim->tk.tkr_mono;
+
+	return tkr->base + ref_shifted(sim_offset(sim), tkr->mult, tkr->xtime_nsec, tkr->shift);
+}
+
+struct long_result {
+	unsigned int	exact;
+	unsigned int	spans;
+	unsigned int	refused;
+	unsigned int	late;
+	s64		worst;
+};
+
+static void long_check(struct kunit *test, struct sim *sim, struct event *event,
+		       struct long_result *result)
+{
+	struct ktime_history_info info;
+	ktime_t time;
+	u32 error;
+	int ret;
+
+	ret = tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER, event->cycles, CLOCK_MONOTONIC, &time,
+			  &error);
+	if (ret) {
+		tkh_get_info(&sim->h, &info);
+		KUNIT_ASSERT_EQ(test, ret, -ERANGE);
+		KUNIT_ASSERT_LT(test, event->cycles, info.oldest);
+		result->refused++;
+		return;
+	}
+	result->worst = max(result->worst, time - event->mono);
+	/* Never early, late by as much as was told, and never less than last time */
+	KUNIT_ASSERT_GE(test, time, event->mono);
+	KUNIT_ASSERT_LE(test, time, event->mono + error);
+	KUNIT_ASSERT_GE(test, time, event->told);
+	event->told = time;
+	result->late += time != event->mono;
+	if (error)
+		result->spans++;
+	else
+		result->exact++;
+}
+
+/*
+ * Convert growing values next to the border between the two histories, which
+ * moves on all the time. The answers never decrease.
+ */
+static void long_walk(struct kunit *test, struct sim *sim, struct event *walk)
+{
+	struct ktime_history_info info;
+	ktime_t time;
+	u32 error;
+
+	tkh_get_info(&sim->h, &info);
+	if (info.oldest_exact == info.oldest)
+		return;
+	if (walk->cycles < info.oldest_exact - 3)
+		walk->cycles = info.oldest_exact - 3;
+	for (int i = 0; i < 6; i++) {
+		KUNIT_ASSERT_EQ(test, 0, tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER, walk->cycles,
+						     CLOCK_MONOTONIC, &time, &error));
+		KUNIT_ASSERT_GE(test, time, walk->told);
+		walk->told = time;
+		walk->cycles += below(sim, 3);
+	}
+}
+
+static void tkh_test_long(struct kunit *test)
+{
+	const struct long_param *p = test->param_value;
+	struct event *events = kunit_kcalloc(test, NR_EVENTS, sizeof(*events), GFP_KERNEL);
+	struct sim *sim = sim_create(test, 64, 1 << CONFIG_TK_HISTORY_SHIFT,
+				     1 << CONFIG_TK_HISTORY_SPAN_SHIFT, TKH_NR_ERAS, 1000);
+	u64 start, next, nr = (u64)(hours ? hours * 3600 : 600) * p->hz;
+	struct long_result result = { };
+	struct ktime_history_info info;
+	struct event walk = { };
+	u64 horizon = U64_MAX;
+	u32 khz = p->khz;
+
+	KUNIT_ASSERT_NOT_NULL(test, events);
+	/* Begin anew, with this counter */
+	sim_init_counter(sim->counter, CSID_ARM_ARCH_COUNTER, 64, khz, 1000);
+	sim_init_history(test, &sim->h, sim->h.nr_states, sim->h.nr_spans, sim->h.nr_eras);
+	sim_install(sim, sim->counter);
+	sim_setup_ntp(sim, p->hz);
+	tkh_begin(&sim->h);
+	tkh_end(&sim->h, &sim->tk, false);
+	start = sim->counter->now;
+	for (int i = 0; i < NR_EVENTS; i++)
+		events[i] = (struct event) { .cycles = start, .mono = sim_mono(sim) };
+
+	for (u64 tick = 1; tick <= nr; tick++) {
+		u64 due = start + tick * sim->tk.cycle_interval;
+
+		p->discipline(sim, tick);
+
+		/* The interrupt is up to 20 us late, the switch some cycles later */
+		next = due + below(sim, khz / 50 + 1);
+		/* An event somewhere in between */
+		sim->counter->now += below(sim, next - sim->counter->now);
+		if (tick % sim->hz == 0 || tick % 64 == 0) {
+			events[below(sim, NR_EVENTS)] = (struct event) {
+				.cycles	= sim->counter->now,
+				.mono	= sim_mono(sim),
+			};
+		}
+		sim->counter->now = next;
+		sim_tick(sim);
+		sim->counter->now += below(sim, khz / 2000 + 1);
+		tkh_begin(&sim->h);
+		tkh_end(&sim->h, &sim->tk, false);
+
+		if (tick % 32 == 0)
+			long_check(test, sim, &events[below(sim, NR_EVENTS)], &result);
+		/* The clock itself decreases by a fraction of a ns at 500 ppm */
+		if (tick % 32 == 1 && p->discipline != square_wave)
+			long_walk(test, sim, &walk);
+		/* The last quarter tells the horizon */
+		if (tick > nr / 4 * 3 && tick % sim->hz == 0) {
+			tkh_get_info(&sim->h, &info);
+			horizon = min(horizon, info.newest - info.oldest);
+		}
+		if (tick % 100000 == 0)
+			cond_resched();
+	}
+	for (int i = 0; i < NR_EVENTS; i++)
+		long_check(test, sim, &events[i], &result);
+	KUNIT_EXPECT_GT(test, result.exact, 0);
+	if (p->discipline != free_running)
+		KUNIT_EXPECT_GT(test, result.spans, 100);
+	if (p->discipline != free_running && p->discipline != square_wave)
+		KUNIT_EXPECT_GT(test, walk.told, 0);
+	KUNIT_EXPECT_LE(test, result.worst, 1);
+
+	tkh_get_info(&sim->h, &info);
+	kunit_info(test, "%s, HZ %u, %u kHz: %llu s of %llu s, exact %llu s, %lu spans, %u exact, %u spans, %u refused, %u late, worst %lld ns\n",
+		   p->name, p->hz, khz, div_u64(horizon, khz * 1000ULL),
+		   div_u64(info.newest - start, khz * 1000ULL),
+		   div_u64(info.newest - info.oldest_exact, khz * 1000ULL),
+		   (sim->h.open[sim->h.tail / TKH_STEP & 1].nr - sim->h.span_tail) / TKH_STEP,
+		   result.exact, result.spans, result.refused, result.late, result.worst);
+}
+
 /* A suspend with figures that can be checked by hand: 1 cycle is 1 ns */
 static void tkh_test_suspend(struct kunit *test)
 {
-	struct sim *sim = sim_create(test, 64, 8, 8, 1000);
+	struct sim *sim = sim_create(test, 64, 8, 4, 8, 1000);
 	struct ktime_conversion conv = { };
 	struct tk_history *h = &sim->h;
 	struct sim_counter *c;
@@ -797,20 +1156,22 @@ static void tkh_test_suspend(struct kunit *test)
 /* Each error where it belongs, before anything is evicted and after */
 static void tkh_test_errors(struct kunit *test)
 {
-	struct sim *sim = sim_create(test, 64, 8, 8, 1000);
+	struct sim *sim = sim_create(test, 64, 8, 4, 8, 1000);
 	struct ktime_history_info info = { };
 	struct tk_history *h = &sim->h;
 	struct tk_history empty;
 	ktime_t time = 42, base;
 	u64 gap, back;
+	u32 error;
 
-	sim_init_history(test, &empty, 2, 2);
+	sim_init_history(test, &empty, 2, 2, 2);
 	KUNIT_EXPECT_EQ(test, tkh_get_info(&empty, &info), -ENODEV);
 	KUNIT_EXPECT_EQ(test, -ENODEV,
-			tkh_convert(&empty, CSID_ARM_ARCH_COUNTER, 1, CLOCK_REALTIME, &time));
+			tkh_convert(&empty, CSID_ARM_ARCH_COUNTER, 1, CLOCK_REALTIME, &time,
+				    &error));
 
 #define EXPECT(_ret, _id, _cycles, _clock) \
-	KUNIT_EXPECT_EQ(test, _ret, tkh_convert(h, _id, _cycles, _clock, &time))
+	KUNIT_EXPECT_EQ(test, _ret, tkh_convert(h, _id, _cycles, _clock, &time, &error))
 
 	EXPECT(-EINVAL, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_PROCESS_CPUTIME_ID);
 	EXPECT(-EINVAL, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_REALTIME_COARSE);
@@ -867,10 +1228,27 @@ static void tkh_test_errors(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, info.oldest, 1000);
 	KUNIT_EXPECT_EQ(test, info.newest, sim->counter->now);
 
-	/* Evict states */
+	/* Evict states, which are within a nanosecond of one line */
 	for (int i = 0; i < 8; i++) {
 		sim->counter->now += sim->tk.cycle_interval;
 		sim_advance(sim, true, i & 1 ? 1 : -1);
+	}
+	KUNIT_ASSERT_EQ(test, 0, tkh_get_info(h, &info));
+	KUNIT_EXPECT_EQ(test, info.oldest, 1000);
+	KUNIT_EXPECT_GT(test, info.oldest_exact, back);
+	EXPECT(0, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_REALTIME);
+	KUNIT_EXPECT_EQ(test, error, 1);
+	EXPECT(0, CSID_ARM_ARCH_COUNTER, info.oldest_exact - 1, CLOCK_REALTIME);
+	KUNIT_EXPECT_EQ(test, error, 1);
+	EXPECT(0, CSID_ARM_ARCH_COUNTER, info.oldest_exact, CLOCK_REALTIME);
+	KUNIT_EXPECT_EQ(test, error, 0);
+	EXPECT(-ENODATA, CSID_ARM_ARCH_COUNTER, gap, CLOCK_REALTIME);
+	EXPECT(-ENODATA, CSID_ARM_ARCH_COUNTER, 999, CLOCK_REALTIME);
+
+	/* Evict spans */
+	for (int i = 0; i < 16; i++) {
+		sim->counter->now += sim->tk.cycle_interval;
+		sim_advance(sim, true, i & 1 ? 1000 : -1000);
 	}
 	time = 42;
 	EXPECT(-ERANGE, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_REALTIME);
@@ -879,12 +1257,15 @@ static void tkh_test_errors(struct kunit *test)
 	EXPECT(-EAGAIN, CSID_ARM_ARCH_COUNTER, sim->counter->now + 1, CLOCK_REALTIME);
 	KUNIT_ASSERT_EQ(test, 0, tkh_get_info(h, &info));
 	EXPECT(-ERANGE, CSID_ARM_ARCH_COUNTER, info.oldest - 1, CLOCK_REALTIME);
+	EXPECT(-ENODATA, CSID_ARM_ARCH_COUNTER, gap, CLOCK_REALTIME);
 	KUNIT_EXPECT_EQ(test, time, 42);
 	EXPECT(0, CSID_ARM_ARCH_COUNTER, info.oldest, CLOCK_REALTIME);
+	KUNIT_EXPECT_EQ(test, error, 1);
 	EXPECT(0, CSID_ARM_ARCH_COUNTER, info.newest, CLOCK_REALTIME);
+	KUNIT_EXPECT_EQ(test, error, 0);
 
 	/* The base clock of a clocksource */
-	sim = sim_create(test, 64, 8, 8, 1000);
+	sim = sim_create(test, 64, 8, 4, 8, 1000);
 	h = &sim->h;
 	sim->counter->now = 100000;
 	sim->counter->base = (struct clocksource_base) {
@@ -897,7 +1278,7 @@ static void tkh_test_errors(struct kunit *test)
 	sim->counter->now = 200000;
 	EXPECT(0, CSID_X86_ART, 50000, CLOCK_MONOTONIC);
 	KUNIT_EXPECT_EQ(test, tkh_convert(h, CSID_ARM_ARCH_COUNTER, 50000 * 7 / 3 + 100,
-					  CLOCK_MONOTONIC, &base), 0);
+					  CLOCK_MONOTONIC, &base, &error), 0);
 	KUNIT_EXPECT_EQ(test, time, base);
 	EXPECT(-EAGAIN, CSID_X86_ART, 100000, CLOCK_REALTIME);
 	/* In 64 bits, 7/3 of this is 70005 */
@@ -905,7 +1286,7 @@ static void tkh_test_errors(struct kunit *test)
 	EXPECT(-EAGAIN, CSID_X86_ART, U64_MAX, CLOCK_REALTIME);
 
 	/* Evict eras only: the states of an evicted era cannot be used */
-	sim = sim_create(test, 64, 64, 2, 1000);
+	sim = sim_create(test, 64, 64, 2, 2, 1000);
 	h = &sim->h;
 	for (int i = 0; i < 2; i++) {
 		EXPECT(0, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_REALTIME);
@@ -919,7 +1300,7 @@ static void tkh_test_errors(struct kunit *test)
 	EXPECT(0, CSID_ARM_ARCH_COUNTER, info.oldest, CLOCK_REALTIME);
 
 	/* The installation before is evicted */
-	sim = sim_create(test, 64, 64, 4, 1000);
+	sim = sim_create(test, 64, 64, 2, 4, 1000);
 	h = &sim->h;
 	sim_forward_now(sim);
 	sim_install(sim, &sim->counters[1]);
@@ -944,9 +1325,10 @@ static void tkh_test_errors(struct kunit *test)
  */
 static void tkh_test_backwards(struct kunit *test)
 {
-	struct sim *sim = sim_create(test, 56, 16, 16, 1000);
+	struct sim *sim = sim_create(test, 56, 16, 2, 16, 1000);
 	struct timekeeper *tk = &sim->tk;
 	ktime_t time, before, after;
+	u32 error;
 
 	sim->counter->now += 100000;
 	sim_set(sim, 0);
@@ -962,11 +1344,13 @@ static void tkh_test_backwards(struct kunit *test)
 		sim->counter->now += 10;
 		after = before + 16 * (sim->counter->now - tk->tkr_mono.cycle_last);
 		KUNIT_ASSERT_EQ(test, 0, tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER,
-						     sim->counter->now, CLOCK_MONOTONIC, &time));
+						     sim->counter->now, CLOCK_MONOTONIC, &time,
+						     &error));
 		KUNIT_ASSERT_LE(test, abs(time - after), 1);
 		KUNIT_ASSERT_EQ(test, -EAGAIN,
 				tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER,
-					    sim->counter->now + 1, CLOCK_MONOTONIC, &time));
+					    sim->counter->now + 1, CLOCK_MONOTONIC, &time,
+					    &error));
 	}
 }
 
@@ -974,10 +1358,12 @@ static void tkh_test_backwards(struct kunit *test)
  * One writer, readers in all contexts
  *
  * State number k is in force for counter values above k << 10, up to and
- * including (k + 1) << 10, and its times tell k. So each value has one right
- * answer, which a reader knows without asking the writer.
+ * including (k + 1) << 10, and its times tell k / 4. So each value has one
+ * right answer, which a reader knows without asking the writer. Four states
+ * differ by a fraction of a nanosecond only, so that they make one span.
  */
 #define RACE_SHIFT	10
+#define RACE_STATES	4
 
 struct race {
 	struct tk_history	h;
@@ -986,9 +1372,10 @@ struct race {
 	/* The counter, the writer advances it */
 	atomic64_t		now;
 	/* Spread the readers' requests over so many states */
-	unsigned int		span;
+	unsigned int		range;
 	bool			stop;
 	atomic_t		exact;
+	atomic_t		spans;
 	atomic_t		evicted;
 	atomic_t		waited;
 	atomic_t		again;
@@ -1002,7 +1389,7 @@ static u64 race_read(struct clocksource *cs)
 
 static ktime_t race_mono(u64 cycles)
 {
-	u64 k = (cycles - 1) >> RACE_SHIFT;
+	u64 k = (cycles - 1) >> RACE_SHIFT & -RACE_STATES;
 
 	return (k << 32) + cycles - (k << RACE_SHIFT);
 }
@@ -1010,7 +1397,7 @@ static ktime_t race_mono(u64 cycles)
 /* A counter value from the past, the present one, or one that is about to come */
 static u64 race_pick(struct race *race, u64 now)
 {
-	u64 cycles = now - get_random_u32_below(race->span << RACE_SHIFT);
+	u64 cycles = now - get_random_u32_below(race->range << RACE_SHIFT);
 
 	switch (get_random_u32_below(4)) {
 	case 0:
@@ -1033,9 +1420,10 @@ static int race_check(struct race *race, u64 cycles)
 	ret = tkh_convert_all(&race->h, CSID_ARM_ARCH_COUNTER, cycles, &conv);
 	if (ret == -ERANGE) {
 		atomic_inc(&race->evicted);
-	} else if (!ret && conv.mono == race_mono(cycles) && conv.clock_was_set_seq == k / 4 &&
-		   conv.boot == conv.mono + ((k / 4) << 20)) {
-		atomic_inc(&race->exact);
+	} else if (!ret && conv.mono - race_mono(cycles) <= conv.error_ns &&
+		   conv.mono >= race_mono(cycles) && conv.raw == cycles &&
+		   conv.clock_was_set_seq == k / 8 && conv.boot == conv.mono + ((k / 8) << 20)) {
+		atomic_inc(conv.error_ns ? &race->spans : &race->exact);
 	} else if (!ret) {
 		pr_err_once("0x%llx is %lld of set %u, not %lld\n", cycles, conv.mono,
 			    conv.clock_was_set_seq, race_mono(cycles));
@@ -1077,14 +1465,14 @@ static void race_update(struct race *race, u64 k)
 		udelay(2);
 	if ((k & 7) == 3)
 		race_nmi(race);
-	tkr->cycle_last = k << RACE_SHIFT;
-	tkr->base = k << 32;
-	race->tk.tkr_raw.cycle_last = k << RACE_SHIFT;
-	race->tk.tkr_raw.xtime_nsec = k << RACE_SHIFT;
-	race->tk.offs_real = k << 40;
-	/* An era lasts for four states */
-	race->tk.clock_was_set_seq = k / 4;
-	race->tk.offs_boot = (k / 4) << 20;
+	tkr->cycle_last = (k & -RACE_STATES) << RACE_SHIFT;
+	tkr->base = (k & -RACE_STATES) << 32;
+	tkr->xtime_nsec = 1 + (k & 1);
+	race->tk.tkr_raw.cycle_last = tkr->cycle_last;
+	race->tk.tkr_raw.base = tkr->cycle_last;
+	/* An era lasts for eight states */
+	race->tk.clock_was_set_seq = k / 8;
+	race->tk.offs_boot = (k / 8) << 20;
 	tkh_end(&race->h, &race->tk, false);
 }
 
@@ -1130,14 +1518,15 @@ static int race_task(void *data)
 	return 0;
 }
 
-static struct race *race_create(struct kunit *test, unsigned int nr_states, unsigned int nr_eras)
+static struct race *race_create(struct kunit *test, unsigned int nr_states,
+				unsigned int nr_spans, unsigned int nr_eras)
 {
 	struct race *race = kunit_kzalloc(test, sizeof(*race), GFP_KERNEL);
 	struct tk_read_base *tkr;
 
 	KUNIT_ASSERT_NOT_NULL(test, race);
-	sim_init_history(test, &race->h, nr_states, nr_eras);
-	race->span = 2 * nr_states;
+	sim_init_history(test, &race->h, nr_states, nr_spans, nr_eras);
+	race->range = 3 * (nr_states + nr_spans);
 	race->cs.name = "race";
 	race->cs.id = CSID_ARM_ARCH_COUNTER;
 	race->cs.mask = CLOCKSOURCE_MASK(64);
@@ -1147,7 +1536,8 @@ static struct race *race_create(struct kunit *test, unsigned int nr_states, unsi
 	tkr = &race->tk.tkr_mono;
 	tkr->clock = &race->cs;
 	tkr->mask = race->cs.mask;
-	tkr->mult = 1;
+	tkr->mult = 1 << RACE_SHIFT;
+	tkr->shift = RACE_SHIFT;
 	race->tk.tkr_raw = *tkr;
 	atomic64_set(&race->now, 1 << RACE_SHIFT);
 	race_update(race, 1);
@@ -1156,7 +1546,7 @@ static struct race *race_create(struct kunit *test, unsigned int nr_states, unsi
 
 static void tkh_test_race(struct kunit *test)
 {
-	struct race *race = race_create(test, 8, 2);
+	struct race *race = race_create(test, 8, 4, 8);
 	struct task_struct *writer, *reader;
 	unsigned int cpu = 0;
 
@@ -1179,12 +1569,13 @@ static void tkh_test_race(struct kunit *test)
 	kthread_stop(reader);
 	kthread_stop(writer);
 
-	kunit_info(test, "%d exact, %d evicted, %d waited, %d in NMI did not, %d wrong\n",
-		   atomic_read(&race->exact), atomic_read(&race->evicted),
-		   atomic_read(&race->waited), atomic_read(&race->again),
+	kunit_info(test, "%d exact, %d from spans, %d evicted, %d waited, %d in NMI did not, %d wrong\n",
+		   atomic_read(&race->exact), atomic_read(&race->spans),
+		   atomic_read(&race->evicted), atomic_read(&race->waited), atomic_read(&race->again),
 		   atomic_read(&race->wrong));
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->wrong), 0);
 	KUNIT_EXPECT_GT(test, atomic_read(&race->exact), 10000);
+	KUNIT_EXPECT_GT(test, atomic_read(&race->spans), 10000);
 	KUNIT_EXPECT_GT(test, atomic_read(&race->evicted), 1000);
 	KUNIT_EXPECT_GT(test, atomic_read(&race->waited), 10);
 	KUNIT_EXPECT_GT(test, atomic_read(&race->again), 100);
@@ -1193,10 +1584,11 @@ static void tkh_test_race(struct kunit *test)
 /* An NMI does not wait for the update that it has hit, others can be answered */
 static void tkh_test_nmi(struct kunit *test)
 {
-	struct race *race = race_create(test, 8, 4);
+	struct race *race = race_create(test, 8, 2, 4);
 	u64 older = (2 << RACE_SHIFT) + 5, newest = (3 << RACE_SHIFT) + 1;
 	ktime_t times[3] = { 42, 42, 42 };
 	unsigned long flags;
+	u32 error;
 	int ret[3];
 
 	race_update(race, 2);
@@ -1205,10 +1597,13 @@ static void tkh_test_nmi(struct kunit *test)
 	local_irq_save(flags);
 	nmi_enter();
 	atomic64_set(&race->now, newest);
-	ret[0] = tkh_convert(&race->h, CSID_ARM_ARCH_COUNTER, newest, CLOCK_MONOTONIC, &times[0]);
+	ret[0] = tkh_convert(&race->h, CSID_ARM_ARCH_COUNTER, newest, CLOCK_MONOTONIC, &times[0],
+			     &error);
 	tkh_begin(&race->h);
-	ret[1] = tkh_convert(&race->h, CSID_ARM_ARCH_COUNTER, newest, CLOCK_MONOTONIC, &times[1]);
-	ret[2] = tkh_convert(&race->h, CSID_ARM_ARCH_COUNTER, older, CLOCK_MONOTONIC, &times[2]);
+	ret[1] = tkh_convert(&race->h, CSID_ARM_ARCH_COUNTER, newest, CLOCK_MONOTONIC, &times[1],
+			     &error);
+	ret[2] = tkh_convert(&race->h, CSID_ARM_ARCH_COUNTER, older, CLOCK_MONOTONIC, &times[2],
+			     &error);
 	tkh_end(&race->h, &race->tk, false);
 	nmi_exit();
 	local_irq_restore(flags);
@@ -1240,6 +1635,7 @@ struct live_slot {
 struct live {
 	struct live_slot	*slots;
 	atomic_t		exact;
+	atomic_t		spans;
 	atomic_t		evicted;
 	atomic_t		wrong;
 	unsigned int		actions;
@@ -1250,22 +1646,25 @@ static void live_check(struct live *live, const struct live_slot *slot)
 {
 	const struct system_time_snapshot *snap = &slot->snap;
 	struct ktime_conversion conv;
-	ktime_t time;
+	ktime_t time, again;
 	int ret;
 
 	if (!snap->valid || snap->cs_id == CSID_GENERIC)
 		return;
 
-	ret = ktime_convert_cycles_all(snap->cs_id, snap->cycles, &conv);
+	ret = ktime_convert_cycles(snap->cs_id, snap->cycles, slot->clock, &time);
 	if (!ret)
-		ret = ktime_convert_cycles(snap->cs_id, snap->cycles, slot->clock, &time);
+		ret = ktime_convert_cycles_all(snap->cs_id, snap->cycles, &conv);
 	if (ret == -ERANGE) {
 		atomic_inc(&live->evicted);
 		return;
 	}
 
-	if (ret || time != snap->systime || conversion_get(&conv, slot->clock) != time ||
-	    conv.raw != snap->monoraw || conv.flags || conv.error_ns ||
+	/* The answer never decreases */
+	again = conversion_get(&conv, slot->clock);
+	if (ret || time < snap->systime || again < time ||
+	    again - snap->systime > conv.error_ns || conv.raw != snap->monoraw ||
+	    conv.flags & KTIME_CONVERSION_SUSPENDED ||
 	    conv.clock_was_set_seq != snap->clock_was_set_seq ||
 	    conv.cs_was_changed_seq != snap->cs_was_changed_seq) {
 		if (atomic_inc_return(&live->wrong) <= 10) {
@@ -1276,7 +1675,7 @@ static void live_check(struct live *live, const struct live_slot *slot)
 		}
 		return;
 	}
-	atomic_inc(&live->exact);
+	atomic_inc(conv.error_ns ? &live->spans : &live->exact);
 }
 
 static bool live_reader(void *data)
@@ -1463,9 +1862,9 @@ static void tkh_test_live(struct kunit *test)
 	live_restore(&txc, diff);
 	kvfree(live.slots);
 
-	kunit_info(test, "%d exact, %d evicted, %d wrong, %u changes of the clock\n",
-		   atomic_read(&live.exact), atomic_read(&live.evicted),
-		   atomic_read(&live.wrong), live.actions);
+	kunit_info(test, "%d exact, %d from spans, %d evicted, %d wrong, %u changes of the clock\n",
+		   atomic_read(&live.exact), atomic_read(&live.spans),
+		   atomic_read(&live.evicted), atomic_read(&live.wrong), live.actions);
 	KUNIT_EXPECT_EQ(test, atomic_read(&live.wrong), 0);
 	KUNIT_EXPECT_GE(test, atomic_read(&live.exact), LIVE_PAIRS);
 	KUNIT_EXPECT_GE(test, live.actions, LIVE_ACTIONS);
@@ -1529,6 +1928,7 @@ static void tkh_test_interface(struct kunit *test)
 
 static struct kunit_case tkh_test_cases[] = {
 	KUNIT_CASE_PARAM(tkh_test_random, random_gen_params),
+	KUNIT_CASE_PARAM(tkh_test_long, long_gen_params),
 	KUNIT_CASE(tkh_test_steady),
 	KUNIT_CASE(tkh_test_steady_narrow),
 	KUNIT_CASE(tkh_test_suspend),
