@@ -142,7 +142,7 @@
  * Monotonic: The slope which is told for a span only ever grows, because the
  * low line only ever rises and the slope of a closed span is not below it. As
  * long as a span is open, no time is told that is later than the end of the
- * last state in it. So the answer for a counter value never decreases in the
+ * last state in it, nor later than a suspend which ends the span. So the answer for a counter value never decreases in the
  * course of time, neither do those for growing values, be they from spans or
  * states, as long as the clock itself did not. It does at a switch that slows
  * it down, by what it was too fast between timekeeper::cycle_last and there.
@@ -233,10 +233,10 @@ static inline struct tkh_span *tkh_span(const struct tk_history *h, unsigned lon
 	return &h->spans[(nr / TKH_STEP) & (h->nr_spans - 1)];
 }
 
-/* The open span as it is while state @tail is the oldest one */
-static inline struct tkh_open *tkh_open(struct tk_history *h, unsigned long tail)
+/* Which copy of the open span is valid while state @tail is the oldest one? */
+static inline unsigned int tkh_latch(unsigned long tail)
 {
-	return &h->open[(tail / TKH_STEP) & 1];
+	return (tail / TKH_STEP) & 1;
 }
 
 /*
@@ -372,7 +372,7 @@ static void tkh_push_span(struct tk_history *h, unsigned long nr, const struct t
  * Close @span at the position where @state begins. Of the slopes which it can
  * get, take the one that ends in the middle of the corridor or next to it,
  * which leaves most room for the next span. Return how many shifted
- * nanoseconds that is above @state.
+ * nanoseconds that is above @state, or -1 if there is no connection.
  */
 static s64 tkh_close_span(struct tk_history *h, struct tkh_span *span,
 			  const struct tkh_state *state)
@@ -380,11 +380,11 @@ static s64 tkh_close_span(struct tk_history *h, struct tkh_span *span,
 	s64 middle = (u64)TKH_ERROR_NS << state->shift >> 1, gap;
 	u64 time = tkh_state_time(state, state->from);
 
-	if (state->shift != h->fit.shift)
+	if (state->shift != h->fit.shift || h->fit.flags & TKH_SUSPENDED)
 		return -1;
 
 	gap = tkh_span_time(span, span->slope, state->shift, state->from) - time;
-	if (gap < middle && !(h->fit.flags & TKH_SUSPENDED)) {
+	if (gap < middle) {
 		span->slope += min(tkh_slope(middle - gap, state->from - span->from),
 				   h->fit.high - span->slope);
 	}
@@ -396,7 +396,7 @@ static void tkh_fold(struct tk_history *h, unsigned long tail)
 {
 	const struct tkh_state *state = tkh_state(h, tail);
 	u64 to = tkh_state(h, tail + TKH_STEP)->from;
-	struct tkh_open open = *tkh_open(h, tail);
+	struct tkh_open open = h->open[tkh_latch(tail)];
 
 	/* A state may have been in force for no counter value at all */
 	if (to == state->from)
@@ -410,8 +410,10 @@ static void tkh_fold(struct tk_history *h, unsigned long tail)
 			tkh_push_span(h, open.nr, &open.span);
 			open.nr += TKH_STEP;
 		}
-		/* The clock has jumped, or this is a new clock */
-		if (offset < 0 || offset >= width)
+		/* A suspend is exact. The clock may have jumped, or be a new one. */
+		if (state->flags & TKH_SUSPENDED)
+			offset = 0;
+		else if (offset < 0 || offset >= width)
 			offset = width / 2;
 		tkh_begin_span(h, &open.span, state, to, offset);
 	}
@@ -421,7 +423,7 @@ static void tkh_fold(struct tk_history *h, unsigned long tail)
 					   state->cycle_last, state->mult, state->xtime_nsec,
 					   state->shift);
 publish:
-	*tkh_open(h, tail + TKH_STEP) = open;			/* LMM(tkh_fold:A) */
+	h->open[tkh_latch(tail + TKH_STEP)] = open;		/* LMM(tkh_fold:A) */
 }
 
 /*
@@ -733,7 +735,7 @@ static void tkh_copy_span(const struct tk_history *h, unsigned long nr, struct t
 static void tkh_copy_open(const struct tk_history *h, unsigned long tail, struct tkh_open *open)
 {
 	/* May race with the next but one fold, tkh_lookup() starts over then */
-	*open = data_race(*tkh_open(h, tail));			/* LMM(tkh_copy_open:A) */
+	*open = data_race(h->open[tkh_latch(tail)]);		/* LMM(tkh_copy_open:A) */
 }
 
 /* Was all intact that the lookup relies on when it was copied? */
@@ -965,6 +967,9 @@ static int tkh_lookup_span(const struct tk_history *h, unsigned long tail, struc
 			tkh_copy_span(h, nr + TKH_STEP, &next);
 		hit->to = next.from;
 		next_era = next.era;
+		/* Not later than a suspend that follows, which is exact */
+		if (!next.slope)
+			hit->end = next.base;
 	}
 
 	hit->state = (struct tkh_state) {

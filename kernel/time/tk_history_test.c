@@ -1091,6 +1091,227 @@ static void tkh_test_long(struct kunit *test)
 		   result.exact, result.spans, result.refused, result.late, result.worst);
 }
 
+/*
+ * The long history, position by position
+ *
+ * A counter of 200 MHz with so few bits of fraction that each of them counts,
+ * and states of a few cycles. What each counter value was told when it was
+ * last converted is kept, and never decreases.
+ */
+#define SPAN_CYCLES	20000
+
+struct spans {
+	struct tk_history	h;
+	struct sim_counter	counter;
+	struct timekeeper	tk;
+	struct rnd_state	rnd;
+	bool			suspended;
+	/* By counter value: shifted time, time that was told last, suspended then */
+	u64			*time;
+	ktime_t			*told;
+	bool			*sleep;
+	unsigned int		exact;
+	unsigned int		spans;
+	unsigned int		refused;
+	unsigned int		late;
+};
+
+static u64 spans_time(struct spans *s, u64 cycles)
+{
+	struct tk_read_base *tkr = &s->tk.tkr_mono;
+
+	if (s->suspended)
+		cycles = tkr->cycle_last;
+	return ((u64)tkr->base << tkr->shift) + tkr->xtime_nsec +
+	       (cycles - tkr->cycle_last) * tkr->mult;
+}
+
+/* An update at the present counter value, by @jump shifted nanoseconds */
+static void spans_update(struct spans *s, u64 *from, s64 jump, u32 mult, bool suspended)
+{
+	struct tk_read_base *tkr = &s->tk.tkr_mono;
+	u64 now = s->counter.now, time = spans_time(s, now) + jump;
+
+	for (u64 c = *from + 1; c <= now; c++) {
+		s->time[c] = spans_time(s, c);
+		s->sleep[c] = s->suspended;
+	}
+	/* On the way out of a suspend, the new state is used for cycle_last, too */
+	if (s->suspended && now > *from) {
+		s->time[now] = time;
+		s->sleep[now] = false;
+	}
+
+	tkh_begin(&s->h);
+	tkr->cycle_last = now;
+	tkr->base = time >> tkr->shift;
+	tkr->xtime_nsec = time & (BIT_ULL(tkr->shift) - 1);
+	tkr->mult = mult;
+	s->tk.tkr_raw = *tkr;
+	s->tk.tkr_raw.base = 4 * now;
+	s->tk.tkr_raw.xtime_nsec = 0;
+	s->tk.tkr_raw.mult = 4 << tkr->shift;
+	tkh_end(&s->h, &s->tk, suspended);
+	s->suspended = suspended;
+	*from = now;
+}
+
+static void spans_check(struct kunit *test, struct spans *s, u64 cycles)
+{
+	struct ktime_conversion conv;
+	ktime_t time;
+	int ret;
+
+	ret = tkh_convert_all(&s->h, CSID_ARM_ARCH_COUNTER, cycles, &conv);
+	if (ret) {
+		KUNIT_ASSERT_EQ(test, ret, -ERANGE);
+		s->refused++;
+		return;
+	}
+	time = s->time[cycles] >> s->tk.tkr_mono.shift;
+	KUNIT_ASSERT_GE_MSG(test, conv.mono, time, "at %llu", cycles);
+	KUNIT_ASSERT_LE_MSG(test, conv.mono, time + conv.error_ns, "at %llu", cycles);
+	KUNIT_ASSERT_GE_MSG(test, conv.mono, s->told[cycles], "at %llu", cycles);
+	KUNIT_ASSERT_EQ(test, !!(conv.flags & KTIME_CONVERSION_SUSPENDED), s->sleep[cycles]);
+	s->told[cycles] = conv.mono;
+	s->late += conv.mono != time;
+	if (conv.error_ns)
+		s->spans++;
+	else
+		s->exact++;
+}
+
+struct spans_param {
+	u32	shift;
+	u32	jump;
+	bool	suspend;
+};
+
+static const struct spans_param spans_params[] = {
+	{ 1, 0 }, { 2, 0 }, { 4, 0 }, { 8, 0 }, { 2, 0, true }, { 4, 0, true }, { 8, 0, true },
+	{ 1, 1 }, { 2, 2 }, { 4, 12 }, { 8, 255 }, { 4, 100 }, { 4, 100, true },
+};
+
+static void spans_desc(const struct spans_param *p, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "shift %u, jumps of up to %u/%u ns%s", p->shift,
+		 p->jump, 1 << p->shift, p->suspend ? ", suspend" : "");
+}
+
+KUNIT_ARRAY_PARAM(spans, spans_params, spans_desc);
+
+static void tkh_test_spans(struct kunit *test)
+{
+	const struct spans_param *p = test->param_value;
+	struct spans *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	struct tk_read_base *tkr = &s->tk.tkr_mono;
+	u32 mult = 5 << p->shift;
+	u64 from = 100;
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	s->time = kunit_kcalloc(test, SPAN_CYCLES, sizeof(*s->time), GFP_KERNEL);
+	s->told = kunit_kcalloc(test, SPAN_CYCLES, sizeof(*s->told), GFP_KERNEL);
+	s->sleep = kunit_kcalloc(test, SPAN_CYCLES, sizeof(*s->sleep), GFP_KERNEL);
+	KUNIT_ASSERT_TRUE(test, s->time && s->told && s->sleep);
+	prandom_seed_state(&s->rnd, 0x5fa4 + p->shift);
+	sim_init_history(test, &s->h, 4, 512, 256);
+	sim_init_counter(&s->counter, CSID_ARM_ARCH_COUNTER, 64, 200000, from);
+	tkr->clock = &s->counter.cs;
+	tkr->mask = s->counter.cs.mask;
+	tkr->shift = p->shift;
+	tkr->cycle_last = from;
+	spans_update(s, &from, 0, mult, false);
+
+	while (s->counter.now < SPAN_CYCLES - 100) {
+		u32 rnd = prandom_u32_state(&s->rnd);
+		bool suspend = p->suspend && !s->suspended && (rnd >> 9 & 15) == 0;
+		s64 jump = 0;
+
+		s->counter.now += rnd % 30;
+		/* No clock jumps on its way into or out of a suspend */
+		if (p->jump && rnd >> 30 == 0 && !suspend && !s->suspended)
+			jump = (s64)(prandom_u32_state(&s->rnd) % (2 * p->jump + 1)) - p->jump;
+		/* Dither, and change the frequency now and then */
+		if (rnd >> 24 == 7)
+			mult += (rnd >> 16 & 7) - 3;
+		spans_update(s, &from, jump, mult + (rnd >> 8 & 1), suspend);
+
+		/* A value close to each border, and any */
+		for (int i = 0; i < 20; i++) {
+			rnd = prandom_u32_state(&s->rnd);
+			rnd %= i & 1 ? 200 : from;
+			if (rnd + 100 < from)
+				spans_check(test, s, from - rnd);
+		}
+		if (p->jump)
+			continue;
+		/* What grows is told to grow */
+		for (u64 c = max(101, from - 150); c < from; c++) {
+			spans_check(test, s, c);
+			if (c > 101)
+				KUNIT_ASSERT_GE_MSG(test, s->told[c], s->told[c - 1],
+						    "at %llu", c);
+		}
+	}
+	for (u64 c = 101; c <= from; c++)
+		spans_check(test, s, c);
+
+	kunit_info(test, "shift %u: %u exact, %u from spans, %u of them late, %u refused, %lu spans\n",
+		   p->shift, s->exact, s->spans, s->late, s->refused,
+		   (s->h.open[s->h.tail / TKH_STEP & 1].nr - s->h.span_tail) / TKH_STEP);
+	KUNIT_EXPECT_GT(test, s->exact, 5000);
+	KUNIT_EXPECT_GT(test, s->spans, 10000);
+	KUNIT_EXPECT_GT(test, s->late, 100);
+}
+
+/* Short states and very long ones, whose differences would overflow 64 bits */
+static void tkh_test_range(struct kunit *test)
+{
+	static const struct {
+		u64	len[2];
+		s32	adj;
+	} cases[] = {
+		{ { 1, 1ULL << 41 }, 0 },
+		{ { 1, 1ULL << 42 }, 0 },
+		{ { 3, 1ULL << 45 }, 1 },
+		{ { 1 << 20, 1ULL << 44 }, 1 << 20 },
+		{ { 1 << 20, 1ULL << 45 }, -(1 << 20) },
+		{ { 1ULL << 40, 1ULL << 50 }, 1 << 14 },
+		{ { 1ULL << 45, 1 }, 1 << 20 },
+		{ { 1ULL << 50, 1ULL << 20 }, 1 },
+	};
+
+	for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct sim *sim = sim_create(test, 64, 2, 16, 4, 1000);
+		struct tk_read_base *tkr = &sim->tk.tkr_mono;
+		unsigned int nr = sim->nr_refs;
+		struct tally tally = { };
+
+		/* 1 GHz */
+		sim_install(sim, &sim->counters[1]);
+		tkr->mult = 1 << 24;
+		tkr->shift = 24;
+		tkr->base = 5;
+		sim->tk.tkr_raw = *tkr;
+		sim_update(sim);
+		for (int j = 0; j < 8; j++) {
+			/* Begin a new line, by a fraction of a nanosecond at least */
+			sim->counter->now += cases[i].len[j & 1];
+			tkr->base += ref_shifted(sim_offset(sim), tkr->mult, 0, 24);
+			sim->tk.tkr_raw.base += sim_offset(sim);
+			tkr->cycle_last += sim_offset(sim);
+			sim->tk.tkr_raw.cycle_last = tkr->cycle_last;
+			tkr->xtime_nsec ^= 1;
+			tkr->mult = (1 << 24) + (j & 1 ? 0 : cases[i].adj);
+			sim_update(sim);
+		}
+		for (; nr < sim->nr_refs; nr++)
+			check_ref(test, sim, &sim->refs[nr], &tally);
+		KUNIT_EXPECT_GT_MSG(test, tally.spans, 30, "case %d", i);
+		KUNIT_EXPECT_EQ(test, tally.refused, 3);
+	}
+}
+
 /* A suspend with figures that can be checked by hand: 1 cycle is 1 ns */
 static void tkh_test_suspend(struct kunit *test)
 {
@@ -1928,6 +2149,8 @@ static void tkh_test_interface(struct kunit *test)
 
 static struct kunit_case tkh_test_cases[] = {
 	KUNIT_CASE_PARAM(tkh_test_random, random_gen_params),
+	KUNIT_CASE_PARAM(tkh_test_spans, spans_gen_params),
+	KUNIT_CASE(tkh_test_range),
 	KUNIT_CASE_PARAM(tkh_test_long, long_gen_params),
 	KUNIT_CASE(tkh_test_steady),
 	KUNIT_CASE(tkh_test_steady_narrow),
