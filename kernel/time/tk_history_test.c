@@ -63,6 +63,8 @@ struct sim {
 	struct sim_counter	*counter;
 	struct timekeeper	tk;
 	struct rnd_state	rnd;
+	/* An update takes less than so many cycles, before and after the switch */
+	u32			delay;
 	struct ref		*refs;
 	unsigned int		nr_refs;
 	/* The long history's tests: frequency and offset in 2^-16 ppb and ns */
@@ -132,14 +134,14 @@ static void sim_update(struct sim *sim)
 	u64 from;
 
 	/* The update takes its time, before and after the switch */
-	counter->now += below(sim, 40);
+	counter->now += below(sim, sim->delay);
 	if (last && last->counter != counter)
-		last->counter->now += below(sim, 40);
+		last->counter->now += below(sim, sim->delay);
 	tkh_begin(&sim->h);
 	from = counter->now;
 	if (last && !last->suspended)
 		last->to = last->counter->now;
-	counter->now += below(sim, 40);
+	counter->now += below(sim, sim->delay);
 	tkh_end(&sim->h, tk, sim->suspended);
 
 	if (sim->suspended) {
@@ -314,6 +316,7 @@ static struct sim *sim_create(struct kunit *test, unsigned int bits, unsigned in
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, (kunit_action_t *)kvfree,
 							   sim->refs));
 	sim_init_history(test, &sim->h, nr_states, nr_spans, nr_eras);
+	sim->delay = 40;
 	prandom_seed_state(&sim->rnd, 0x7e57ab1e + bits * 1000 + nr_states);
 
 	sim_init_counter(&sim->counters[0], CSID_ARM_ARCH_COUNTER, bits, 62500, start);
@@ -1185,17 +1188,20 @@ struct spans_param {
 	u32	shift;
 	u32	jump;
 	bool	suspend;
+	bool	fast;
 };
 
 static const struct spans_param spans_params[] = {
 	{ 1, 0 }, { 2, 0 }, { 4, 0 }, { 8, 0 }, { 2, 0, true }, { 4, 0, true }, { 8, 0, true },
 	{ 1, 1 }, { 2, 2 }, { 4, 12 }, { 8, 255 }, { 4, 100 }, { 4, 100, true },
+	{ 4, 1, true, true }, { 4, 0, false, true }, { 8, 0, false, true },
 };
 
 static void spans_desc(const struct spans_param *p, char *desc)
 {
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "shift %u, jumps of up to %u/%u ns%s", p->shift,
-		 p->jump, 1 << p->shift, p->suspend ? ", suspend" : "");
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "shift %u, jumps of up to %u/%u ns%s%s",
+		 p->shift, p->jump, 1 << p->shift, p->suspend ? ", suspend" : "",
+		 p->fast ? ", 4 GHz" : "");
 }
 
 KUNIT_ARRAY_PARAM(spans, spans_params, spans_desc);
@@ -1205,7 +1211,7 @@ static void tkh_test_spans(struct kunit *test)
 	const struct spans_param *p = test->param_value;
 	struct spans *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
 	struct tk_read_base *tkr = &s->tk.tkr_mono;
-	u32 mult = 5 << p->shift;
+	u32 mult = p->fast ? 1 << (p->shift - 2) : 5 << p->shift;
 	u64 from = 100;
 
 	KUNIT_ASSERT_NOT_NULL(test, s);
@@ -1227,13 +1233,14 @@ static void tkh_test_spans(struct kunit *test)
 		bool suspend = p->suspend && !s->suspended && (rnd >> 9 & 15) == 0;
 		s64 jump = 0;
 
-		s->counter.now += rnd % 30;
+		/* Even the shortest update takes more than a nanosecond */
+		s->counter.now += rnd % 30 + (p->fast && !p->jump ? 8 : 0);
 		/* No clock jumps on its way into or out of a suspend */
 		if (p->jump && rnd >> 30 == 0 && !suspend && !s->suspended)
 			jump = (s64)(prandom_u32_state(&s->rnd) % (2 * p->jump + 1)) - p->jump;
 		/* Dither, and change the frequency now and then */
 		if (rnd >> 24 == 7)
-			mult += (rnd >> 16 & 7) - 3;
+			mult = max(1, mult + (rnd >> 16 & 7) - 3);
 		spans_update(s, &from, jump, mult + (rnd >> 8 & 1), suspend);
 
 		/* A value close to each border, and any */
@@ -1253,8 +1260,11 @@ static void tkh_test_spans(struct kunit *test)
 						    "at %llu", c);
 		}
 	}
-	for (u64 c = 101; c <= from; c++)
+	for (u64 c = 101; c <= from; c++) {
 		spans_check(test, s, c);
+		if (!p->jump && c > 101)
+			KUNIT_ASSERT_GE_MSG(test, s->told[c], s->told[c - 1], "at %llu", c);
+	}
 
 	kunit_info(test, "shift %u: %u exact, %u from spans, %u of them late, %u refused, %lu spans\n",
 		   p->shift, s->exact, s->spans, s->late, s->refused,
@@ -1272,7 +1282,7 @@ static void tkh_test_range(struct kunit *test)
 		s32	adj;
 	} cases[] = {
 		{ { 1, 1ULL << 41 }, 0 },
-		{ { 1, 1ULL << 42 }, 0 },
+		{ { 1, (1ULL << 41) + (1ULL << 39) }, 0 },
 		{ { 3, 1ULL << 45 }, 1 },
 		{ { 1 << 20, 1ULL << 44 }, 1 << 20 },
 		{ { 1 << 20, 1ULL << 45 }, -(1 << 20) },
@@ -1287,7 +1297,8 @@ static void tkh_test_range(struct kunit *test)
 		unsigned int nr = sim->nr_refs;
 		struct tally tally = { };
 
-		/* 1 GHz */
+		/* 1 GHz, and lengths as they are above */
+		sim->delay = 1;
 		sim_install(sim, &sim->counters[1]);
 		tkr->mult = 1 << 24;
 		tkr->shift = 24;
@@ -1308,7 +1319,8 @@ static void tkh_test_range(struct kunit *test)
 		for (; nr < sim->nr_refs; nr++)
 			check_ref(test, sim, &sim->refs[nr], &tally);
 		KUNIT_EXPECT_GT_MSG(test, tally.spans, 30, "case %d", i);
-		KUNIT_EXPECT_EQ(test, tally.refused, 3);
+		/* What is before the first and beyond the last value */
+		KUNIT_EXPECT_EQ(test, tally.refused, 6);
 	}
 }
 
