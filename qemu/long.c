@@ -93,9 +93,10 @@ static int stamp(struct event *e, clockid_t clock)
 	return 0;
 }
 
-static void slew(int ppm)
+/* Set the frequency in units of 2^-16 ppm */
+static void slew(long freq)
 {
-	struct timex tx = { .modes = ADJ_FREQUENCY, .freq = (long)ppm << 16 };
+	struct timex tx = { .modes = ADJ_FREQUENCY, .freq = freq };
 
 	if (adjtimex(&tx) < 0)
 		bail_out("adjtimex");
@@ -118,8 +119,12 @@ int main(void)
 	printf("KTAP version 1\n1..6\n");
 
 	for (int i = 0; i < NR_EVENTS; i++) {
+		/*
+		 * +-500 ppm for a minute, then +-1 ppm. A large change keeps the
+		 * kernel from dithering for minutes, in which it needs no state.
+		 */
 		if (i % 10 == 0)
-			slew(i % 20 ? 500 : -500);
+			slew((i < 600 ? 500 << 16 : 1 << 16) * (i % 20 ? 1L : -1L) + i);
 		usleep(100000);
 		if (stamp(&events[nr], clocks[i % NR_CLOCKS]))
 			nr++;

@@ -142,11 +142,12 @@
  * Monotonic: The slope which is told for a span only ever grows, because the
  * low line only ever rises and the slope of a closed span is not below it. As
  * long as a span is open, no time is told that is later than the end of the
- * last state in it, nor later than a suspend which ends the span. So the answer for a counter value never decreases in the
- * course of time, neither do those for growing values, be they from spans or
- * states, as long as the clock itself did not. It does at a switch that slows
- * it down, by what it was too fast between timekeeper::cycle_last and there.
- * Where that is more than the corridor is wide, the next span begins anew.
+ * last state in it, nor later than a suspend which ends the span. So the
+ * answer for a counter value never decreases in the course of time, neither do
+ * those for growing values, be they from spans or states, as long as the clock
+ * itself did not. It does at a switch that slows it down, by what it was too
+ * fast between timekeeper::cycle_last and there. Where that is more than the
+ * corridor is wide, the next span begins anew.
  *
  * Range: The differences between T and V are less than 2^62 in reality, so
  * that they are known from their value modulo 2^64. The cone of a span's first

@@ -858,20 +858,31 @@ static void every_tick(struct sim *sim, u64 tick)
 	sim->freq = spread(sim, 1000);
 }
 
-#define LONG_PATTERN(_name, _khz)		\
-	{ #_name, 100, _khz, _name },		\
-	{ #_name, 250, _khz, _name },		\
-	{ #_name, 1000, _khz, _name }
-
 static const struct long_param long_params[] = {
-	LONG_PATTERN(free_running, 62500),
-	LONG_PATTERN(constant_offset, 62500),
-	LONG_PATTERN(chrony_like, 62500),
-	LONG_PATTERN(ntpd_like, 62500),
-	LONG_PATTERN(phc2sys_like, 62500),
-	LONG_PATTERN(square_wave, 62500),
-	LONG_PATTERN(random_walk, 62500),
-	LONG_PATTERN(every_tick, 62500),
+	{ "free_running", 100, 62500, free_running },
+	{ "free_running", 250, 62500, free_running },
+	{ "free_running", 1000, 62500, free_running },
+	{ "constant_offset", 100, 62500, constant_offset },
+	{ "constant_offset", 250, 62500, constant_offset },
+	{ "constant_offset", 1000, 62500, constant_offset },
+	{ "chrony_like", 100, 62500, chrony_like },
+	{ "chrony_like", 250, 62500, chrony_like },
+	{ "chrony_like", 1000, 62500, chrony_like },
+	{ "ntpd_like", 100, 62500, ntpd_like },
+	{ "ntpd_like", 250, 62500, ntpd_like },
+	{ "ntpd_like", 1000, 62500, ntpd_like },
+	{ "phc2sys_like", 100, 62500, phc2sys_like },
+	{ "phc2sys_like", 250, 62500, phc2sys_like },
+	{ "phc2sys_like", 1000, 62500, phc2sys_like },
+	{ "square_wave", 100, 62500, square_wave },
+	{ "square_wave", 250, 62500, square_wave },
+	{ "square_wave", 1000, 62500, square_wave },
+	{ "random_walk", 100, 62500, random_walk },
+	{ "random_walk", 250, 62500, random_walk },
+	{ "random_walk", 1000, 62500, random_walk },
+	{ "every_tick", 100, 62500, every_tick },
+	{ "every_tick", 250, 62500, every_tick },
+	{ "every_tick", 1000, 62500, every_tick },
 	{ "chrony_like", 250, 1000, chrony_like },
 	{ "chrony_like", 250, 24000, chrony_like },
 	{ "chrony_like", 1000, 1000000, chrony_like },
@@ -1804,8 +1815,8 @@ static void tkh_test_race(struct kunit *test)
 
 	kunit_info(test, "%d exact, %d from spans, %d evicted, %d waited, %d in NMI did not, %d wrong\n",
 		   atomic_read(&race->exact), atomic_read(&race->spans),
-		   atomic_read(&race->evicted), atomic_read(&race->waited), atomic_read(&race->again),
-		   atomic_read(&race->wrong));
+		   atomic_read(&race->evicted), atomic_read(&race->waited),
+		   atomic_read(&race->again), atomic_read(&race->wrong));
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->wrong), 0);
 	KUNIT_EXPECT_GT(test, atomic_read(&race->exact), 10000);
 	KUNIT_EXPECT_GT(test, atomic_read(&race->spans), 10000);
