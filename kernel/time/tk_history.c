@@ -10,7 +10,9 @@
 #include <linux/math64.h>
 #include <linux/overflow.h>
 #include <linux/preempt.h>
+#include <linux/rcupdate.h>
 #include <linux/seq_file.h>
+#include <linux/slab.h>
 #include <linux/time.h>
 #include <linux/timekeeper_internal.h>
 #include <linux/timekeeping.h>
@@ -1085,6 +1087,8 @@ static ktime_t tkh_offset(const struct tkh_era *era, clockid_t clock)
 	case CLOCK_BOOTTIME:
 		return era->offs_boot;
 	case CLOCK_TAI:
+	/* offs_tai and offs_aux of struct timekeeper are one */
+	case CLOCK_AUX ... CLOCK_AUX_LAST:
 		return era->offs_tai;
 	default:
 		return 0;
@@ -1128,10 +1132,8 @@ static int tkh_check_clock(clockid_t clock)
 	case CLOCK_REALTIME:
 	case CLOCK_TAI:
 	case CLOCK_MONOTONIC_RAW:
-		return 0;
 	case CLOCK_AUX ... CLOCK_AUX_LAST:
-		/* Auxiliary clocks have no history */
-		return -ENODEV;
+		return 0;
 	default:
 		return -EINVAL;
 	}
@@ -1309,14 +1311,23 @@ int tkh_get_info(const struct tk_history *h, struct ktime_history_info *info)
  * The core timekeeper
  */
 
-static struct tkh_state tkh_core_states[1 << CONFIG_TK_HISTORY_SHIFT];
-static struct tkh_span tkh_core_spans[1 << CONFIG_TK_HISTORY_SPAN_SHIFT];
-static struct tkh_era tkh_core_eras[TKH_NR_ERAS];
+/* A history with its memory. That of the core timekeeper is static. */
+struct tkh_instance {
+	struct tk_history	h;
+	struct rcu_head		rcu;
+	struct tkh_state	states[1 << CONFIG_TK_HISTORY_SHIFT];
+	struct tkh_span		spans[1 << CONFIG_TK_HISTORY_SPAN_SHIFT];
+	struct tkh_era		eras[TKH_NR_ERAS];
+};
 
-static struct tk_history tkh_core =
-	TK_HISTORY_INIT(tkh_core_states, ARRAY_SIZE(tkh_core_states),
-			tkh_core_spans, ARRAY_SIZE(tkh_core_spans),
-			tkh_core_eras, ARRAY_SIZE(tkh_core_eras));
+static struct tkh_instance tkh_core = {
+	.h = TK_HISTORY_INIT(tkh_core.states, ARRAY_SIZE(tkh_core.states),
+			     tkh_core.spans, ARRAY_SIZE(tkh_core.spans),
+			     tkh_core.eras, ARRAY_SIZE(tkh_core.eras)),
+};
+
+/* Those of the auxiliary clocks come and go with them, NULL while disabled */
+static struct tkh_instance __rcu *tkh_aux[MAX_AUX_CLOCKS];
 
 static bool tkh_enabled __ro_after_init = true;
 
@@ -1325,6 +1336,69 @@ static int __init tkh_setup(char *str)
 	return kstrtobool(str, &tkh_enabled);
 }
 early_param("tk_history", tkh_setup);
+
+#ifdef CONFIG_POSIX_AUX_CLOCKS
+/**
+ * tk_history_enable_aux - Begin the history of an auxiliary clock
+ * @id:	Number of the clock, starting at 0
+ *
+ * To be called before the clock is enabled, which is serialized by the caller.
+ *
+ * Context: Process context, may sleep
+ * Return: 0 or -ENOMEM
+ */
+int tk_history_enable_aux(unsigned int id)
+{
+	struct tkh_instance *instance;
+
+	if (!tkh_enabled)
+		return 0;
+
+	instance = kvzalloc_obj(*instance);
+	if (!instance)
+		return -ENOMEM;
+
+	instance->h = (struct tk_history)
+		TK_HISTORY_INIT(instance->states, ARRAY_SIZE(instance->states),
+				instance->spans, ARRAY_SIZE(instance->spans),
+				instance->eras, ARRAY_SIZE(instance->eras));
+	rcu_assign_pointer(tkh_aux[id], instance);
+	return 0;
+}
+
+/**
+ * tk_history_disable_aux - End the history of an auxiliary clock
+ * @id:	Number of the clock, starting at 0
+ *
+ * To be called after the clock was disabled, when there are no more updates.
+ *
+ * Context: Process context
+ */
+void tk_history_disable_aux(unsigned int id)
+{
+	struct tkh_instance *instance = rcu_replace_pointer(tkh_aux[id], NULL, true);
+
+	if (instance)
+		kvfree_rcu(instance, rcu);
+}
+#endif
+
+/*
+ * The history of the timekeeper @tk, whose lock is held. The one of an
+ * auxiliary clock neither comes nor goes while it is valid.
+ */
+static struct tk_history *tkh_of(const struct timekeeper *tk)
+{
+	struct tkh_instance *instance;
+
+	if (!tkh_enabled || !tk->clock_valid)
+		return NULL;
+	if (tk->id == TIMEKEEPER_CORE)
+		return &tkh_core.h;
+
+	instance = rcu_dereference_protected(tkh_aux[tk->id - TIMEKEEPER_AUX_FIRST], true);
+	return instance ? &instance->h : NULL;
+}
 
 /**
  * tk_history_begin - Begin an update of a timekeeper
@@ -1335,8 +1409,10 @@ early_param("tk_history", tkh_setup);
  */
 void tk_history_begin(const struct timekeeper *tk)
 {
-	if (tkh_enabled && tk->id == TIMEKEEPER_CORE)
-		tkh_begin(&tkh_core);
+	struct tk_history *h = tkh_of(tk);
+
+	if (h)
+		tkh_begin(h);
 }
 
 /**
@@ -1347,16 +1423,43 @@ void tk_history_begin(const struct timekeeper *tk)
  */
 void tk_history_end(const struct timekeeper *tk)
 {
-	if (tkh_enabled && tk->id == TIMEKEEPER_CORE)
-		tkh_end(&tkh_core, tk, timekeeping_suspended);
+	struct tk_history *h = tkh_of(tk);
+
+	/* Auxiliary clocks do not know about suspend, and go on with the counter */
+	if (h)
+		tkh_end(h, tk, timekeeping_suspended && tk->id == TIMEKEEPER_CORE);
+}
+
+/* Is there a history of @clock at this moment? */
+static bool tkh_has_history(clockid_t clock)
+{
+	if (clock < CLOCK_AUX || clock > CLOCK_AUX_LAST)
+		return tkh_enabled;
+	return rcu_access_pointer(tkh_aux[clock - CLOCK_AUX]);
+}
+
+/* tkh_convert() with the history of @clock */
+static int tkh_convert_clock(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
+			     ktime_t *time, u32 *error_ns)
+{
+	struct tkh_instance *instance;
+
+	if (clock < CLOCK_AUX || clock > CLOCK_AUX_LAST)
+		return tkh_convert(&tkh_core.h, cs_id, cycles, clock, time, error_ns);
+
+	guard(rcu)();
+	instance = rcu_dereference(tkh_aux[clock - CLOCK_AUX]);
+	if (!instance)
+		return -ENODEV;
+	return tkh_convert(&instance->h, cs_id, cycles, clock, time, error_ns);
 }
 
 /**
  * ktime_convert_cycles - Get the time of a past counter value
  * @cs_id:	ID of the clocksource or base clock which @cycles was read from
  * @cycles:	Counter value in cycles
- * @clock:	CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME, CLOCK_TAI or
- *		CLOCK_MONOTONIC_RAW
+ * @clock:	CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME, CLOCK_TAI,
+ *		CLOCK_MONOTONIC_RAW or CLOCK_AUX to CLOCK_AUX_LAST
  * @time:	Where to store the time in nanoseconds, untouched on failure
  *
  * The time is bit for bit the one that a reader of @clock was told when it got
@@ -1377,10 +1480,10 @@ void tk_history_end(const struct timekeeper *tk)
  *
  * Return:
  * * 0 - @time has been stored.
- * * -EINVAL - @clock is none of the above or CLOCK_AUX to CLOCK_AUX_LAST.
+ * * -EINVAL - @clock is none of the above.
  * * -ENODEV - @cs_id is CSID_GENERIC or a counter which the kernel cannot
- *   relate to a clocksource in its history, @clock is an auxiliary clock, or
- *   there is no history because of "tk_history=off".
+ *   relate to a clocksource in its history, @clock is an auxiliary clock which
+ *   is not enabled, or there is no history because of "tk_history=off".
  * * -ERANGE - @cycles is older than the history. Asking again is no use.
  * * -ENODATA - The clocksource was not the timekeeper's at that counter value.
  * * -EAGAIN - @cycles has not been reached yet or, in NMI only, an update of
@@ -1390,7 +1493,7 @@ int ktime_convert_cycles(enum clocksource_ids cs_id, u64 cycles, clockid_t clock
 {
 	u32 error_ns;
 
-	return tkh_convert(&tkh_core, cs_id, cycles, clock, time, &error_ns);
+	return tkh_convert_clock(cs_id, cycles, clock, time, &error_ns);
 }
 EXPORT_SYMBOL_GPL(ktime_convert_cycles);
 
@@ -1409,7 +1512,7 @@ EXPORT_SYMBOL_GPL(ktime_convert_cycles);
 int ktime_convert_cycles_all(enum clocksource_ids cs_id, u64 cycles,
 			     struct ktime_conversion *conv)
 {
-	return tkh_convert_all(&tkh_core, cs_id, cycles, conv);
+	return tkh_convert_all(&tkh_core.h, cs_id, cycles, conv);
 }
 EXPORT_SYMBOL_GPL(ktime_convert_cycles_all);
 
@@ -1439,13 +1542,13 @@ int ktime_convert_cycles_batch(enum clocksource_ids cs_id, const u64 *cycles, un
 	ret = tkh_check_clock(clock);
 	if (ret)
 		return ret;
-	if (cs_id == CSID_GENERIC || !tkh_enabled)
+	if (cs_id == CSID_GENERIC || !tkh_has_history(clock))
 		return -ENODEV;
 
 	for (i = 0; i < nr; i++) {
 		times[i] = (struct ktime_cycles_time) { };
-		times[i].status = tkh_convert(&tkh_core, cs_id, cycles[i], clock,
-					      &times[i].time, &times[i].error_ns);
+		times[i].status = tkh_convert_clock(cs_id, cycles[i], clock, &times[i].time,
+						    &times[i].error_ns);
 	}
 	return 0;
 }
@@ -1462,7 +1565,7 @@ EXPORT_SYMBOL_GPL(ktime_convert_cycles_batch);
  */
 int ktime_history_get_info(struct ktime_history_info *info)
 {
-	return tkh_get_info(&tkh_core, info);
+	return tkh_get_info(&tkh_core.h, info);
 }
 EXPORT_SYMBOL_GPL(ktime_history_get_info);
 
@@ -1551,9 +1654,8 @@ static void tkh_show_states(struct seq_file *m, const struct tk_history *h,
 }
 
 /* The history as a person would read it, oldest first */
-static int tkh_debug_show(struct seq_file *m, void *v)
+static void tkh_show(struct seq_file *m, const struct tk_history *h)
 {
-	const struct tk_history *h = &tkh_core;
 	struct tkh_ends ends;
 	struct tkh_hit hit;
 	unsigned long head;
@@ -1564,7 +1666,7 @@ static int tkh_debug_show(struct seq_file *m, void *v)
 		head = smp_load_acquire(&h->head);
 		if (head & TKH_EMPTY) {
 			seq_puts(m, "off\n");
-			return 0;
+			return;
 		}
 
 		head &= ~TKH_MARKS;
@@ -1576,6 +1678,21 @@ static int tkh_debug_show(struct seq_file *m, void *v)
 	if (ends.open.to)
 		tkh_show_spans(m, h, &ends, &shown);
 	tkh_show_states(m, h, &ends, head, &shown);
+}
+
+static int tkh_debug_show(struct seq_file *m, void *v)
+{
+	tkh_show(m, &tkh_core.h);
+
+	guard(rcu)();
+	for (unsigned int id = 0; id < MAX_AUX_CLOCKS; id++) {
+		struct tkh_instance *instance = rcu_dereference(tkh_aux[id]);
+
+		if (instance) {
+			seq_printf(m, "\nauxiliary clock %u\n", id);
+			tkh_show(m, &instance->h);
+		}
+	}
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(tkh_debug);

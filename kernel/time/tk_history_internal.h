@@ -119,7 +119,8 @@ struct tkh_fit {
  * @raw_shift:		Shift of the multiplication
  * @offs_real:		Offset from CLOCK_MONOTONIC to CLOCK_REALTIME
  * @offs_boot:		Offset from CLOCK_MONOTONIC to CLOCK_BOOTTIME
- * @offs_tai:		Offset from CLOCK_MONOTONIC to CLOCK_TAI
+ * @offs_tai:		Offset from CLOCK_MONOTONIC to CLOCK_TAI, or to the
+ *			auxiliary clock whose history this is
  * @clock_was_set_seq:	Sequence number of clock was set events
  * @cs_was_changed_seq:	Sequence number of clocksource change events
  * @base_id:		ID of the base clock of @clock, CSID_GENERIC for none

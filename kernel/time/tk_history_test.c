@@ -10,14 +10,18 @@
 #include <kunit/test.h>
 #include <linux/clocksource.h>
 #include <linux/delay.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/hardirq.h>
 #include <linux/kthread.h>
+#include <linux/mount.h>
 #include <linux/prandom.h>
 #include <linux/random.h>
 #include <linux/timekeeper_internal.h>
 #include <linux/timekeeping.h>
 #include <linux/timex.h>
 
+#include "posix-timers.h"
 #include "timekeeping_internal.h"
 #include "tk_history_internal.h"
 
@@ -1421,8 +1425,6 @@ static void tkh_test_errors(struct kunit *test)
 	EXPECT(-EINVAL, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_REALTIME_COARSE);
 	EXPECT(-EINVAL, CSID_ARM_ARCH_COUNTER, 1000, -1);
 	EXPECT(-EINVAL, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_AUX_LAST + 1);
-	EXPECT(-ENODEV, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_AUX);
-	EXPECT(-ENODEV, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_AUX_LAST);
 	EXPECT(-ENODEV, CSID_GENERIC, 1000, CLOCK_REALTIME);
 	EXPECT(-ENODEV, CSID_MAX, 1000, CLOCK_REALTIME);
 	EXPECT(-ENODEV, -1, 1000, CLOCK_REALTIME);
@@ -1877,6 +1879,8 @@ struct live_slot {
 };
 
 struct live {
+	/* The auxiliary clock to be used instead of the system's, or 0 */
+	clockid_t		aux;
 	struct live_slot	*slots;
 	atomic_t		exact;
 	atomic_t		spans;
@@ -1889,7 +1893,8 @@ struct live {
 static void live_check(struct live *live, const struct live_slot *slot)
 {
 	const struct system_time_snapshot *snap = &slot->snap;
-	struct ktime_conversion conv;
+	struct ktime_conversion conv = { };
+	struct ktime_cycles_time cycles;
 	ktime_t time, again;
 	int ret;
 
@@ -1897,7 +1902,10 @@ static void live_check(struct live *live, const struct live_slot *slot)
 		return;
 
 	ret = ktime_convert_cycles(snap->cs_id, snap->cycles, slot->clock, &time);
-	if (!ret)
+	if (!ret && live->aux)
+		ret = ktime_convert_cycles_batch(snap->cs_id, &snap->cycles, 1, slot->clock,
+						 &cycles) ?: cycles.status;
+	else if (!ret)
 		ret = ktime_convert_cycles_all(snap->cs_id, snap->cycles, &conv);
 	if (ret == -ERANGE) {
 		atomic_inc(&live->evicted);
@@ -1906,6 +1914,14 @@ static void live_check(struct live *live, const struct live_slot *slot)
 
 	/* The answer never decreases */
 	again = conversion_get(&conv, slot->clock);
+	if (!ret && live->aux) {
+		again = cycles.time;
+		/* There is nothing else to compare with */
+		conv.error_ns = cycles.error_ns;
+		conv.raw = snap->monoraw;
+		conv.clock_was_set_seq = snap->clock_was_set_seq;
+		conv.cs_was_changed_seq = snap->cs_was_changed_seq;
+	}
 	if (ret || time < snap->systime || again < time ||
 	    again - snap->systime > conv.error_ns || conv.raw != snap->monoraw ||
 	    conv.flags & KTIME_CONVERSION_SUSPENDED ||
@@ -1933,7 +1949,7 @@ static bool live_reader(void *data)
 	if (atomic_cmpxchg_acquire(&slot->busy, 0, 1))
 		return true;
 	live_check(live, slot);
-	slot->clock = clocks[get_random_u32_below(ARRAY_SIZE(clocks))];
+	slot->clock = live->aux ?: clocks[get_random_u32_below(ARRAY_SIZE(clocks))];
 	ktime_get_snapshot_id(slot->clock, &slot->snap);
 	/* And once more at once, in the newest state */
 	live_check(live, slot);
@@ -1950,9 +1966,14 @@ static int live_task(void *data)
 	return 0;
 }
 
-static int live_adjtimex(struct __kernel_timex txc)
+static int live_adjtimex(struct live *live, struct __kernel_timex txc)
 {
-	return do_adjtimex(&txc);
+	return live->aux ? clock_aux.clock_adj(live->aux, &txc) : do_adjtimex(&txc);
+}
+
+static int live_settime(struct live *live, const struct timespec64 *ts)
+{
+	return live->aux ? clock_aux.clock_set(live->aux, ts) : do_settimeofday64(ts);
 }
 
 /* Everything that can be done to a clock */
@@ -1967,60 +1988,65 @@ static int live_disturb(void *data)
 		switch (live->actions % 16) {
 		case 0:
 		case 6:
-			ret = live_adjtimex((struct __kernel_timex) {
+			ret = live_adjtimex(live, (struct __kernel_timex) {
 				.modes = ADJ_FREQUENCY, .freq = 500LL << 16 });
 			break;
 		case 3:
 		case 9:
-			ret = live_adjtimex((struct __kernel_timex) {
+			ret = live_adjtimex(live, (struct __kernel_timex) {
 				.modes = ADJ_FREQUENCY, .freq = -(500LL << 16) });
 			break;
 		case 1:
-			ret = live_adjtimex((struct __kernel_timex) {
+			ret = live_adjtimex(live, (struct __kernel_timex) {
 				.modes = ADJ_FREQUENCY, .freq = get_random_u32_below(1 << 16) });
 			break;
 		case 2:
 			ret = get_random_u32_below(1000) - 500;
-			ret = live_adjtimex((struct __kernel_timex) {
+			ret = live_adjtimex(live, (struct __kernel_timex) {
 				.modes = ADJ_TICK, .tick = USEC_PER_SEC / USER_HZ + ret });
 			break;
 		case 4:
-			ret = live_adjtimex((struct __kernel_timex) {
+			ret = live_adjtimex(live, (struct __kernel_timex) {
 				.modes = ADJ_SETOFFSET | ADJ_NANO,
 				.time.tv_sec = get_random_u32_below(2) ? 5 : -6,
 				.time.tv_usec = get_random_u32_below(NSEC_PER_SEC) });
 			break;
 		case 5:
-			ret = live_adjtimex((struct __kernel_timex) {
+			/* Auxiliary clocks have neither TAI nor leap seconds */
+			if (live->aux)
+				break;
+			ret = live_adjtimex(live, (struct __kernel_timex) {
 				.modes = ADJ_TAI, .constant = get_random_u32_below(100) });
 			break;
 		case 7:
-			ret = live_adjtimex((struct __kernel_timex) {
+			ret = live_adjtimex(live, (struct __kernel_timex) {
 				.modes = ADJ_OFFSET | ADJ_STATUS | ADJ_NANO,
 				.status = STA_PLL | STA_NANO,
 				.offset = (s32)get_random_u32_below(1000000) - 500000 });
 			break;
 		case 8:
+			if (live->aux)
+				break;
 			/* A leap second is inserted, deleted, or neither comes up */
 			ktime_get_real_ts64(&ts);
 			ts.tv_sec = roundup_u64(ts.tv_sec, 86400) - 1;
 			ts.tv_nsec = NSEC_PER_SEC - 20 * NSEC_PER_MSEC;
-			ret = do_settimeofday64(&ts);
+			ret = live_settime(live, &ts);
 			if (ret)
 				break;
-			ret = live_adjtimex((struct __kernel_timex) {
+			ret = live_adjtimex(live, (struct __kernel_timex) {
 				.modes = ADJ_STATUS,
 				.status = get_random_u32_below(2) ? STA_INS : STA_DEL });
 			msleep(30);
 			break;
 		case 10:
 			ktime_get_real_ts64(&ts);
-			ret = do_settimeofday64(&ts);
+			ret = live_settime(live, &ts);
 			break;
 		case 12:
 			ts.tv_sec = 1600000000 + get_random_u32_below(100000000);
 			ts.tv_nsec = get_random_u32_below(NSEC_PER_SEC);
-			ret = do_settimeofday64(&ts);
+			ret = live_settime(live, &ts);
 			break;
 		default:
 			msleep(1 + get_random_u32_below(10));
@@ -2035,20 +2061,21 @@ static int live_disturb(void *data)
 	return 0;
 }
 
-static void live_restore(const struct __kernel_timex *txc, ktime_t real_minus_raw)
+static void live_restore(struct live *live, const struct __kernel_timex *txc,
+			 ktime_t real_minus_raw)
 {
 	struct timespec64 ts;
 
-	live_adjtimex((struct __kernel_timex) {
+	live_adjtimex(live, (struct __kernel_timex) {
 		.modes = ADJ_FREQUENCY | ADJ_TICK | ADJ_STATUS | ADJ_TAI | ADJ_OFFSET,
 		.freq = txc->freq, .tick = txc->tick, .constant = txc->tai,
 		.status = STA_PLL });
-	live_adjtimex((struct __kernel_timex) {
+	live_adjtimex(live, (struct __kernel_timex) {
 		.modes = ADJ_STATUS | ADJ_TIMECONST |
 			 (txc->status & STA_NANO ? ADJ_NANO : ADJ_MICRO),
 		.status = txc->status & ~STA_RONLY, .constant = txc->constant });
 	ts = ktime_to_timespec64(ktime_get_raw() + real_minus_raw);
-	do_settimeofday64(&ts);
+	live_settime(live, &ts);
 }
 
 /* Is the live timekeeper's counter one that can be converted? */
@@ -2067,52 +2094,182 @@ static void live_require_counter(struct kunit *test)
 	kunit_skip(test, "the clocksource has no ID");
 }
 
-static void tkh_test_live(struct kunit *test)
+/* Run until there are enough pairs and actions, and tell what was found */
+static void live_run(struct kunit *test, struct live *live)
 {
-	struct live live = { };
-	struct __kernel_timex txc = { };
 	struct task_struct *disturber, **readers;
 	unsigned int cpu, nr = 0;
 	unsigned long end;
-	ktime_t diff;
 
-	live_require_counter(test);
 	readers = kunit_kcalloc(test, nr_cpu_ids, sizeof(*readers), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, readers);
-	live.slots = kvcalloc(LIVE_SLOTS, sizeof(*live.slots), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, live.slots);
+	live->slots = kvcalloc(LIVE_SLOTS, sizeof(*live->slots), GFP_KERNEL);
+	if (!readers || !live->slots) {
+		KUNIT_FAIL(test, "no memory");
+		return;
+	}
 
-	do_adjtimex(&txc);
-	diff = ktime_get_real() - ktime_get_raw();
-	/* Far from the epoch, so that no step back fails */
-	KUNIT_ASSERT_EQ(test, 0, do_settimeofday64(&(struct timespec64) { .tv_sec = 1600000000 }));
-
-	disturber = kthread_run(live_disturb, &live, "disturber");
+	disturber = kthread_run(live_disturb, live, "disturber");
 	for_each_online_cpu(cpu) {
-		readers[nr] = kthread_run_on_cpu(live_task, &live, cpu, "reader/%u");
+		readers[nr] = kthread_run_on_cpu(live_task, live, cpu, "reader/%u");
 		if (!IS_ERR(readers[nr]))
 			nr++;
 	}
 	if (!IS_ERR(disturber)) {
 		/* The kthreads, and this task, soft and hard interrupt */
 		end = jiffies + LIVE_SECONDS * HZ;
-		while ((atomic_read(&live.exact) < LIVE_PAIRS ||
-			READ_ONCE(live.actions) < LIVE_ACTIONS) && time_before(jiffies, end))
-			kunit_run_irq_test(test, live_reader, 100000, &live);
+		while ((atomic_read(&live->exact) < LIVE_PAIRS ||
+			READ_ONCE(live->actions) < LIVE_ACTIONS) && time_before(jiffies, end))
+			kunit_run_irq_test(test, live_reader, 100000, live);
 		kthread_stop(disturber);
 	}
 	while (nr--)
 		kthread_stop(readers[nr]);
-	live_restore(&txc, diff);
-	kvfree(live.slots);
+	kvfree(live->slots);
 
 	kunit_info(test, "%d exact, %d from spans, %d evicted, %d wrong, %u changes of the clock\n",
-		   atomic_read(&live.exact), atomic_read(&live.spans),
-		   atomic_read(&live.evicted), atomic_read(&live.wrong), live.actions);
+		   atomic_read(&live->exact), atomic_read(&live->spans),
+		   atomic_read(&live->evicted), atomic_read(&live->wrong), live->actions);
+	KUNIT_EXPECT_EQ(test, atomic_read(&live->wrong), 0);
+	KUNIT_EXPECT_GE(test, atomic_read(&live->exact), LIVE_PAIRS);
+	KUNIT_EXPECT_GE(test, live->actions, LIVE_ACTIONS);
+	KUNIT_EXPECT_EQ(test, live->failed, 0);
+}
+
+static void tkh_test_live(struct kunit *test)
+{
+	struct __kernel_timex txc = { };
+	struct live live = { };
+	ktime_t diff;
+
+	live_require_counter(test);
+	do_adjtimex(&txc);
+	diff = ktime_get_real() - ktime_get_raw();
+	/* Far from the epoch, so that no step back fails */
+	KUNIT_ASSERT_EQ(test, 0, do_settimeofday64(&(struct timespec64) { .tv_sec = 1600000000 }));
+	live_run(test, &live);
+	live_restore(&live, &txc, diff);
+}
+
+/* As "echo 1 > aux_clock_enable" does it, which needs no mounted sysfs here */
+static int aux_enable(unsigned int id, bool enable)
+{
+	struct file_system_type *type = get_fs_type("sysfs");
+	struct vfsmount *mnt;
+	struct file *file;
+	loff_t pos = 0;
+	char path[48];
+	ssize_t ret;
+
+	if (!type)
+		return -ENODEV;
+	mnt = kern_mount(type);
+	put_filesystem(type);
+	if (IS_ERR(mnt))
+		return PTR_ERR(mnt);
+
+	snprintf(path, sizeof(path), "kernel/time/aux_clocks/%u/aux_clock_enable", id);
+	file = file_open_root_mnt(mnt, path, O_WRONLY, 0);
+	ret = PTR_ERR_OR_ZERO(file);
+	if (!ret) {
+		ret = kernel_write(file, enable ? "1" : "0", 1, &pos);
+		fput(file);
+	}
+	kern_unmount(mnt);
+	return min(ret, 0);
+}
+
+#define AUX_ID	7
+
+/* The kernel's NTP code, steps and slews, without touching the system's time */
+static void tkh_test_aux(struct kunit *test)
+{
+	struct live live = { .aux = CLOCK_AUX + AUX_ID };
+	struct ktime_cycles_time times;
+	struct ktime_history_info info;
+	struct timespec64 ts;
+	ktime_t time = 42;
+
+	if (!IS_ENABLED(CONFIG_POSIX_AUX_CLOCKS))
+		kunit_skip(test, "needs POSIX_AUX_CLOCKS");
+	if (ktime_get_aux_ts64(live.aux, &ts))
+		kunit_skip(test, "auxiliary clock %u is in use", AUX_ID);
+	live_require_counter(test);
+	KUNIT_ASSERT_EQ(test, 0, ktime_history_get_info(&info));
+	KUNIT_EXPECT_EQ(test, -ENODEV,
+			ktime_convert_cycles(info.cs_id, info.newest, live.aux, &time));
+
+	KUNIT_ASSERT_EQ(test, 0, aux_enable(AUX_ID, true));
+	/* It was not there yet at that value */
+	KUNIT_EXPECT_EQ(test, -ENODATA,
+			ktime_convert_cycles(info.cs_id, info.newest, live.aux, &time));
+	/* Another clock's state is its own */
+	KUNIT_EXPECT_EQ(test, -ENODEV,
+			ktime_convert_cycles(info.cs_id, info.newest, live.aux - 1, &time));
+	KUNIT_EXPECT_EQ(test, time, 42);
+	/* Far from the epoch, so that no step back fails */
+	KUNIT_EXPECT_EQ(test, 0, live_settime(&live,
+					      &(struct timespec64) { .tv_sec = 1600000000 }));
+	live_run(test, &live);
+
+	KUNIT_ASSERT_EQ(test, 0, aux_enable(AUX_ID, false));
+	KUNIT_ASSERT_EQ(test, 0, ktime_history_get_info(&info));
+	KUNIT_EXPECT_EQ(test, -ENODEV,
+			ktime_convert_cycles(info.cs_id, info.newest, live.aux, &time));
+	KUNIT_EXPECT_EQ(test, -ENODEV, ktime_convert_cycles_batch(info.cs_id, &info.newest, 1,
+								  live.aux, &times));
+}
+
+/* Converts while the clock is enabled and disabled: memory comes and goes */
+static int aux_reader(void *data)
+{
+	struct live *live = data;
+
+	while (!kthread_should_stop()) {
+		struct system_time_snapshot snap;
+		ktime_t time;
+		int ret;
+
+		ktime_get_snapshot_id(live->aux, &snap);
+		if (!snap.valid || snap.cs_id == CSID_GENERIC) {
+			cond_resched();
+			continue;
+		}
+		ret = ktime_convert_cycles(snap.cs_id, snap.cycles, live->aux, &time);
+		if (!ret && time == snap.systime)
+			atomic_inc(&live->exact);
+		else if (ret == -ENODEV || ret == -ENODATA)
+			atomic_inc(&live->evicted);
+		else
+			atomic_inc(&live->wrong);
+	}
+	return 0;
+}
+
+static void tkh_test_aux_enable(struct kunit *test)
+{
+	struct live live = { .aux = CLOCK_AUX + AUX_ID };
+	struct task_struct *reader;
+	struct timespec64 ts;
+
+	if (!IS_ENABLED(CONFIG_POSIX_AUX_CLOCKS))
+		kunit_skip(test, "needs POSIX_AUX_CLOCKS");
+	if (ktime_get_aux_ts64(live.aux, &ts))
+		kunit_skip(test, "auxiliary clock %u is in use", AUX_ID);
+	live_require_counter(test);
+
+	reader = kthread_run(aux_reader, &live, "reader");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(reader));
+	for (int i = 0; i < 50; i++) {
+		KUNIT_EXPECT_EQ(test, 0, aux_enable(AUX_ID, true));
+		usleep_range(500, 1000);
+		KUNIT_EXPECT_EQ(test, 0, aux_enable(AUX_ID, false));
+	}
+	kthread_stop(reader);
+
+	kunit_info(test, "%d exact, %d while disabled, %d wrong\n", atomic_read(&live.exact),
+		   atomic_read(&live.evicted), atomic_read(&live.wrong));
 	KUNIT_EXPECT_EQ(test, atomic_read(&live.wrong), 0);
-	KUNIT_EXPECT_GE(test, atomic_read(&live.exact), LIVE_PAIRS);
-	KUNIT_EXPECT_GE(test, live.actions, LIVE_ACTIONS);
-	KUNIT_EXPECT_EQ(test, live.failed, 0);
+	KUNIT_EXPECT_GT(test, atomic_read(&live.exact), 1000);
 }
 
 /* The exported functions' errors, and that a batch is not all or nothing */
@@ -2184,6 +2341,8 @@ static struct kunit_case tkh_test_cases[] = {
 	KUNIT_CASE_SLOW(tkh_test_race),
 	KUNIT_CASE(tkh_test_interface),
 	KUNIT_CASE_SLOW(tkh_test_live),
+	KUNIT_CASE_SLOW(tkh_test_aux),
+	KUNIT_CASE(tkh_test_aux_enable),
 	{ }
 };
 

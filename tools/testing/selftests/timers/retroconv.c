@@ -1443,6 +1443,75 @@ TEST_F(device, bad_values)
 	}
 }
 
+/* Enable or disable an auxiliary clock, as root */
+static int enable_aux(unsigned int id, const char *enable)
+{
+	char name[64];
+	int fd, ret;
+
+	snprintf(name, sizeof(name), "/sys/kernel/time/aux_clocks/%u/aux_clock_enable", id);
+	fd = open(name, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, enable, 1) == 1 ? 0 : -errno;
+	close(fd);
+	return ret;
+}
+
+/* An auxiliary clock has a history of its own while it is enabled */
+TEST_F(device, aux)
+{
+	const unsigned int id = CLOCK_AUX_LAST - CLOCK_AUX;
+	const clockid_t clock = CLOCK_AUX_LAST;
+	struct retroconv_convert arg = self->good;
+	struct timespec ts = { .tv_sec = 1000 };
+	unsigned int found = 0, looked = 0;
+	int64_t time;
+	uint64_t c1;
+
+	if (!clock_gettime(clock, &ts))
+		SKIP(return, "auxiliary clock %u is in use", id);
+	if (enable_aux(id, "1"))
+		SKIP(return, "cannot enable an auxiliary clock");
+
+	for (unsigned int i = 0; i < 1000; i++) {
+		struct timex tx = {
+			.modes	= ADJ_FREQUENCY,
+			.freq	= (i & 1 ? 500L : -500L) << 16,
+		};
+
+		if (i % 100 == 50) {
+			ts.tv_sec = 1000 + i;
+			ASSERT_EQ(0, clock_settime(clock, &ts));
+		} else if (i % 10 == 0) {
+			ASSERT_LE(0, syscall(SYS_clock_adjtime, clock, &tx));
+		}
+
+		c1 = read_counter();
+		time = clock_ns(clock, SYSCALL);
+		arg.nr = read_counter() - c1 + 1;
+		arg.clock_id = clock;
+		if (arg.nr > RETROCONV_MAX_NR)
+			continue;
+		for (unsigned int j = 0; j < arg.nr; j++)
+			self->cycles[j] = c1 + j;
+		ASSERT_EQ(0, call_convert(self->fd, &arg));
+		looked++;
+		for (unsigned int j = 0; j < arg.nr; j++) {
+			EXPECT_EQ(0, self->times[j].error_ns);
+			if (!self->times[j].status && self->times[j].ns == time) {
+				found++;
+				break;
+			}
+		}
+	}
+	EXPECT_EQ(0, enable_aux(id, "0"));
+	TH_LOG("%u of %u times found among the conversions", found, looked);
+	EXPECT_LT(500, looked);
+	EXPECT_EQ(found, looked);
+	EXPECT_EQ(ENODEV, call_convert(self->fd, &arg));
+}
+
 TEST_F(device, nothing)
 {
 	struct retroconv_convert arg = self->good;
