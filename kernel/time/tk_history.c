@@ -1430,28 +1430,62 @@ void tk_history_end(const struct timekeeper *tk)
 		tkh_end(h, tk, timekeeping_suspended && tk->id == TIMEKEEPER_CORE);
 }
 
-/* Is there a history of @clock at this moment? */
-static bool tkh_has_history(clockid_t clock)
+/* The history of @clock, if there is one at this moment. For RCU readers. */
+static const struct tk_history *tkh_get(clockid_t clock)
 {
-	if (clock < CLOCK_AUX || clock > CLOCK_AUX_LAST)
-		return tkh_enabled;
-	return rcu_access_pointer(tkh_aux[clock - CLOCK_AUX]);
+	struct tkh_instance *instance = &tkh_core;
+
+	if (clock >= CLOCK_AUX && clock <= CLOCK_AUX_LAST)
+		instance = rcu_dereference(tkh_aux[clock - CLOCK_AUX]);
+
+	return instance && tkh_enabled ? &instance->h : NULL;
 }
 
 /* tkh_convert() with the history of @clock */
 static int tkh_convert_clock(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
 			     ktime_t *time, u32 *error_ns)
 {
-	struct tkh_instance *instance;
-
-	if (clock < CLOCK_AUX || clock > CLOCK_AUX_LAST)
-		return tkh_convert(&tkh_core.h, cs_id, cycles, clock, time, error_ns);
+	const struct tk_history *h;
 
 	guard(rcu)();
-	instance = rcu_dereference(tkh_aux[clock - CLOCK_AUX]);
-	if (!instance)
-		return -ENODEV;
-	return tkh_convert(&instance->h, cs_id, cycles, clock, time, error_ns);
+	h = tkh_get(clock);
+	return h ? tkh_convert(h, cs_id, cycles, clock, time, error_ns) : -ENODEV;
+}
+
+/**
+ * tk_history_convert - Get a clock and its raw monotonic clock
+ * @cs_id:	ID of the clocksource or base clock which @cycles was read from
+ * @cycles:	Counter value in cycles
+ * @clock:	The clock, see ktime_convert_cycles()
+ * @systime:	Where to store the time of @clock in nanoseconds
+ * @monoraw:	Where to store the raw monotonic time in nanoseconds, of the
+ *		timekeeper that @clock belongs to
+ *
+ * Both come from one lookup, as they do in ktime_get_snapshot_id().
+ *
+ * Context: As ktime_convert_cycles().
+ * Return: 0 or the error of ktime_convert_cycles()
+ */
+int tk_history_convert(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
+		       ktime_t *systime, ktime_t *monoraw)
+{
+	const struct tk_history *h;
+	struct tkh_hit hit;
+	int ret;
+
+	ret = tkh_check_clock(clock);
+	if (ret)
+		return ret;
+
+	guard(rcu)();
+	h = tkh_get(clock);
+	ret = h ? tkh_lookup(h, cs_id, cycles, &hit) : -ENODEV;
+	if (ret)
+		return ret;
+
+	*systime = tkh_time(&hit, clock);
+	*monoraw = tkh_time(&hit, CLOCK_MONOTONIC_RAW);
+	return 0;
 }
 
 /**
@@ -1542,8 +1576,10 @@ int ktime_convert_cycles_batch(enum clocksource_ids cs_id, const u64 *cycles, un
 	ret = tkh_check_clock(clock);
 	if (ret)
 		return ret;
-	if (cs_id == CSID_GENERIC || !tkh_has_history(clock))
-		return -ENODEV;
+	scoped_guard(rcu) {
+		if (cs_id == CSID_GENERIC || !tkh_get(clock))
+			return -ENODEV;
+	}
 
 	for (i = 0; i < nr; i++) {
 		times[i] = (struct ktime_cycles_time) { };
