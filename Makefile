@@ -82,8 +82,8 @@ $(build)/guest/gen_init_cpio: | tree
 	@mkdir -p $(@D)
 	@gcc -O2 -o $@ $(build)/linux/usr/gen_init_cpio.c
 
-selftests := $(build)/selftests/kselftest/timers
-$(build)/selftests/stamp: $(wildcard tools/testing/selftests/timers/* include/uapi/linux/* \
+selftests := $(build)/selftests/kselftest
+$(build)/selftests/stamp: scripts/selftests $(wildcard tools/testing/selftests/timers/* include/uapi/linux/* \
 			  bases/$(BASE)/patches bases/$(BASE)/patches/*.patch) | tree
 	$(phase)/selftests.log 'build selftests' $(locked) \
 		scripts/selftests $(build)/linux $(build)/headers $(@D)
@@ -91,7 +91,7 @@ $(build)/selftests/stamp: $(wildcard tools/testing/selftests/timers/* include/ua
 
 $(build)/guest/base.cpio: $(build)/guest/gen_init_cpio $(busybox) $(build)/selftests/stamp \
 			  scripts/initramfs qemu/init qemu/passwd
-	@scripts/initramfs $@ $(build)/guest/gen_init_cpio $(busybox) $(selftests)
+	@scripts/initramfs $@ $(build)/guest/gen_init_cpio $(busybox) $(selftests) $(build)/linux
 
 # Our own programs for the guest
 $(build)/guest/%: qemu/%.c include/uapi/linux/retroconv.h $(build)/selftests/stamp
@@ -99,7 +99,12 @@ $(build)/guest/%: qemu/%.c include/uapi/linux/retroconv.h $(build)/selftests/sta
 
 programs := $(patsubst qemu/%.c,$(build)/guest/%,$(wildcard qemu/*.c))
 
-kernel: image $(build)/guest/base.cpio $(programs)
+# Our own module for the guest
+module: image
+	$(phase)/module.log 'build module' $(locked) scripts/kmake -C $(build)/linux O=$(arm64) \
+		M=$(CURDIR)/qemu/module MO=$(build)/module modules
+
+kernel: image module $(build)/guest/base.cpio $(programs)
 
 guest: kernel
 	@scripts/guest $(if $(RUN),$(call path,$(RUN)),'') $(call path,$(FILES))
@@ -121,5 +126,5 @@ check: deps
 clean:
 	rm -rf build dist
 
-.PHONY: help deps tree image base-image kernel guest run test test-all check clean
+.PHONY: help deps tree image base-image module kernel guest run test test-all check clean
 .NOTPARALLEL:
