@@ -148,11 +148,12 @@
  * answer for a counter value never decreases in the course of time, neither do
  * those for growing values, be they from spans or states, as long as the clock
  * itself did not. It does at a switch that slows it down, by what it was too
- * fast between timekeeper::cycle_last and there. Where that is more than the
+ * fast between the counter value which the update has read and there, and by
+ * the fraction of a nanosecond when it is set. Where that is more than the
  * corridor is wide, the next span begins anew.
  *
- * Range: The differences between T and V are less than 2^62 in reality, so
- * that they are known from their value modulo 2^64. The cone of a span's first
+ * Range: Where a span is extended, the differences between T and V are less
+ * than 2^62 in reality, so that they are known from their value modulo 2^64. The cone of a span's first
  * state is w wide at its end, hence less than 2^60 until 2^28 times as far,
  * which is as long as a span gets. Beside that a state is only folded into a
  * span if it gains less than 2^60 on the first one's multiplier.
@@ -588,15 +589,19 @@ static bool tkh_new_installation(struct tk_history *h, const struct timekeeper *
 	if (last) {
 		*from = tkh_switch_pos(h, last, era);
 		cycles = (tkr->cycle_last - tkh_pos_to_cycles(era, h->cycle_last)) & era->mask;
-		/* The counter may start anew during suspend */
+		if (cycles > clock->max_raw_delta)
+			cycles |= ~era->mask;
+		/*
+		 * A CPU whose counter lags behind may take cycle_last back, a
+		 * little. Otherwise the counter has started anew in a suspend,
+		 * which auxiliary clocks do not know about.
+		 */
 		same = clock == h->clock &&
-		       !(last->flags & TKH_SUSPENDED && cycles > clock->max_raw_delta);
+		       ((s64)cycles >= 0 || (!(last->flags & TKH_SUSPENDED) &&
+					     -cycles < tk->cycle_interval));
 	}
 
 	if (same) {
-		/* A CPU whose counter lags behind may take cycle_last back */
-		if (cycles > clock->max_raw_delta)
-			cycles |= ~era->mask;
 		h->cycle_last += cycles;
 		/*
 		 * Nobody reads between cycle_last and the switch on the way
@@ -628,7 +633,8 @@ static bool tkh_new_installation(struct tk_history *h, const struct timekeeper *
  * @tk:		The timekeeper, as it is about to be published
  * @suspended:	The time stands still from timekeeper::cycle_last on
  *
- * To be called before any of the sequence counts of the readers becomes even.
+ * To be called inside the write section of the timekeeper. Readers of the vDSO
+ * may use the new state already: until here, TKH_BUSY makes lookups wait.
  * The cost does not depend on the size of the history.
  */
 void tkh_end(struct tk_history *h, const struct timekeeper *tk, bool suspended)
@@ -925,9 +931,10 @@ static int tkh_copy_eras(const struct tk_history *h, u32 next, struct tkh_hit *h
 	if ((s32)(hit->state.era - READ_ONCE(h->era_tail)) < 0)
 		return -ERANGE;
 
-	/* The era of an older state is not newer than the installation's last */
-	hit->oldest_era = hit->state.era;
-	tkh_copy_era(h, hit->oldest_era, &hit->era);
+	/* Do not forget about the eras which have led to this one */
+	if ((s32)(hit->state.era - hit->oldest_era) < 0)
+		hit->oldest_era = hit->state.era;
+	tkh_copy_era(h, hit->state.era, &hit->era);
 	if (hit->state.flags & TKH_SUSPENDED)
 		tkh_copy_era(h, next, &hit->next);
 	return 0;
@@ -941,6 +948,10 @@ static int tkh_lookup_span(const struct tk_history *h, unsigned long tail, struc
 	unsigned long nr;
 	u32 next_era;
 	int ret;
+
+	/* The newest state is evicted already, tkh_lookup() starts over */
+	if ((long)(hit->oldest - tail) < 0)
+		return -ERANGE;
 
 	/* The open span is only good as long as the tail stays */
 	hit->oldest = tail;
@@ -958,10 +969,11 @@ static int tkh_lookup_span(const struct tk_history *h, unsigned long tail, struc
 		next_era = state.era;
 	} else {
 		nr = open.nr;
-		if (!tkh_search(h, READ_ONCE(h->span_tail), hit->pos, tkh_span_from, &nr))
+		hit->closed = true;
+		hit->oldest_span = READ_ONCE(h->span_tail);
+		if (!tkh_search(h, hit->oldest_span, hit->pos, tkh_span_from, &nr))
 			return -ERANGE;
 
-		hit->closed = true;
 		hit->oldest_span = nr;
 		tkh_copy_span(h, nr, &span);
 		if (nr + TKH_STEP == open.nr)
@@ -1044,10 +1056,11 @@ static int tkh_lookup(const struct tk_history *h, enum clocksource_ids cs_id, u6
 	for (;;) {
 		/* Order tkh_copy_state:A and tkh_copy_era:A after, pairs with tkh_end:A */
 		head = smp_load_acquire(&h->head);		/* LMM(tkh_lookup:A) */
-		if (head & TKH_EMPTY)
+		if (head == (TKH_FIRST | TKH_EMPTY))
 			return -ENODEV;
 
-		ret = tkh_try_lookup(h, head, cs_id, cycles, hit);
+		ret = head & TKH_EMPTY ? TKH_IN_FLIGHT :
+		      tkh_try_lookup(h, head, cs_id, cycles, hit);
 
 		if (ret == TKH_IN_FLIGHT) {
 			/* The NMI might have hit the very update */
@@ -1263,7 +1276,8 @@ static void tkh_get_ends(const struct tk_history *h, unsigned long head, struct 
 		era = ends->span == ends->open.nr ? ends->open.span.era :
 						    tkh_span_era(h, ends->span);
 	}
-	hit->oldest = tail;
+	/* If the newest state is evicted already, then let tkh_intact() fail */
+	hit->oldest = (long)(head - TKH_STEP - tail) < 0 ? head - TKH_STEP : tail;
 	hit->oldest_era = era;
 	hit->oldest_span = ends->span;
 	hit->closed = ends->span != ends->open.nr;
@@ -1381,23 +1395,28 @@ void tk_history_disable_aux(unsigned int id)
 	if (instance)
 		kvfree_rcu(instance, rcu);
 }
-#endif
 
-/*
- * The history of the timekeeper @tk, whose lock is held. The one of an
- * auxiliary clock neither comes nor goes while it is valid.
- */
-static struct tk_history *tkh_of(const struct timekeeper *tk)
+/* The history of an auxiliary clock neither comes nor goes while it is valid */
+static struct tk_history *tkh_of_aux(const struct timekeeper *tk)
 {
 	struct tkh_instance *instance;
 
-	if (!tkh_enabled || !tk->clock_valid)
-		return NULL;
-	if (tk->id == TIMEKEEPER_CORE)
-		return &tkh_core.h;
-
 	instance = rcu_dereference_protected(tkh_aux[tk->id - TIMEKEEPER_AUX_FIRST], true);
 	return instance ? &instance->h : NULL;
+}
+#else
+static struct tk_history *tkh_of_aux(const struct timekeeper *tk)
+{
+	return NULL;
+}
+#endif
+
+/* The history of the timekeeper @tk, whose lock is held */
+static struct tk_history *tkh_of(const struct timekeeper *tk)
+{
+	if (!tkh_enabled || !tk->clock_valid)
+		return NULL;
+	return tk->id == TIMEKEEPER_CORE ? &tkh_core.h : tkh_of_aux(tk);
 }
 
 /**
