@@ -82,7 +82,7 @@ $(build)/guest/gen_init_cpio: | tree
 	@mkdir -p $(@D)
 	@gcc -O2 -o $@ $(build)/linux/usr/gen_init_cpio.c
 
-selftests := $(build)/selftests/kselftest/timers
+selftests := $(addprefix $(build)/selftests/kselftest/,timers ptp)
 $(build)/selftests/stamp: $(wildcard tools/testing/selftests/timers/* include/uapi/linux/* \
 			  bases/$(BASE)/patches bases/$(BASE)/patches/*.patch) | tree
 	$(phase)/selftests.log 'build selftests' $(locked) \
