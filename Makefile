@@ -83,7 +83,8 @@ $(build)/guest/gen_init_cpio: | tree
 	@gcc -O2 -o $@ $(build)/linux/usr/gen_init_cpio.c
 
 selftests := $(build)/selftests/kselftest
-$(build)/selftests/stamp: scripts/selftests $(wildcard tools/testing/selftests/timers/* include/uapi/linux/* \
+$(build)/selftests/stamp: scripts/selftests $(wildcard \
+			  tools/testing/selftests/timers/* include/uapi/linux/* \
 			  bases/$(BASE)/patches bases/$(BASE)/patches/*.patch) | tree
 	$(phase)/selftests.log 'build selftests' $(locked) \
 		scripts/selftests $(build)/linux $(build)/headers $(@D)

@@ -1,11 +1,23 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The KUnit suite tk_history on the running kernel.
-suite=/sys/kernel/debug/kunit/tk_history
-[ -d $suite ] || {
-	echo "no $suite: CONFIG_TK_HISTORY_KUNIT_TEST is off" >&2
-	exit 1
-}
-echo run >$suite/run
-cat $suite/results
+# The KUnit suites of the series on the running kernel, with an auxiliary clock.
+suites='tk_history crosststamp'
+dir=/sys/kernel/debug/kunit
+
+echo 1 >/sys/kernel/time/aux_clocks/0/aux_clock_enable
+echo 'KTAP version 1'
+# shellcheck disable=SC2086 # a list
+echo "1..$(printf '%s\n' $suites | wc -l)"
+n=0
+for suite in $suites; do
+	suite=$dir/$suite
+	n=$((n + 1))
+	[ -d "$suite" ] || {
+		echo "no $suite: its option is off" >&2
+		exit 1
+	}
+	echo run >"$suite/run"
+	# What it prints is the first of one suite
+	sed "1,2d; s/^\(not \)*ok 1 /\1ok $n /" "$suite/results"
+done
