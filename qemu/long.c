@@ -120,11 +120,11 @@ int main(void)
 
 	for (int i = 0; i < NR_EVENTS; i++) {
 		/*
-		 * +-500 ppm for a minute, then +-1 ppm. A large change keeps the
-		 * kernel from dithering for minutes, in which it needs no state.
+		 * +-0.3 ppm, and +-500 ppm in the last minute. A large change
+		 * keeps the kernel from dithering for minutes.
 		 */
 		if (i % 10 == 0)
-			slew((i < 600 ? 500 << 16 : 1 << 16) * (i % 20 ? 1L : -1L) + i);
+			slew((i < NR_EVENTS - 600 ? 20000 : 500 << 16) * (i % 20 ? 1L : -1L) + i);
 		usleep(100000);
 		if (stamp(&events[nr], clocks[i % NR_CLOCKS]))
 			nr++;

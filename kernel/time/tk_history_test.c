@@ -2315,7 +2315,8 @@ static void tkh_test_interface(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EINVAL, ktime_convert_cycles(id, info.newest, 1234, &time));
 	KUNIT_EXPECT_EQ(test, -EINVAL,
 			ktime_convert_cycles(id, info.newest, CLOCK_MONOTONIC_COARSE, &time));
-	KUNIT_EXPECT_EQ(test, -ENODEV, ktime_convert_cycles(id, info.newest, CLOCK_AUX, &time));
+	KUNIT_EXPECT_EQ(test, -ENODEV,
+			ktime_convert_cycles(id, info.newest, CLOCK_AUX_LAST, &time));
 	KUNIT_EXPECT_EQ(test, -ENODEV,
 			ktime_convert_cycles(CSID_GENERIC, info.newest, CLOCK_REALTIME, &time));
 	KUNIT_EXPECT_EQ(test, -ENODEV, ktime_convert_cycles_all(CSID_GENERIC, 1, &conv));
