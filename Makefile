@@ -112,6 +112,7 @@ guest: kernel
 
 run: kernel
 	@NAME=show scripts/guest $(build)/guest/show
+	@NAME=users scripts/guest $(build)/guest/users
 
 # What these build is part of what they judge
 test: deps

@@ -153,10 +153,11 @@
  * corridor is wide, the next span begins anew.
  *
  * Range: Where a span is extended, the differences between T and V are less
- * than 2^62 in reality, so that they are known from their value modulo 2^64. The cone of a span's first
- * state is w wide at its end, hence less than 2^60 until 2^28 times as far,
- * which is as long as a span gets. Beside that a state is only folded into a
- * span if it gains less than 2^60 on the first one's multiplier.
+ * than 2^62 in reality, so that they are known from their value modulo 2^64.
+ * The cone of a span's first state is w wide at its end, hence less than 2^60
+ * until 2^28 times as far, which is as long as a span gets. Beside that a state
+ * is only folded into a span if it gains less than 2^60 on the first one's
+ * multiplier.
  *
  * Offsets and CLOCK_MONOTONIC_RAW belong to eras, and are exact.
  *
