@@ -102,6 +102,8 @@ programs := $(patsubst qemu/%.c,$(build)/guest/%,$(wildcard qemu/*.c))
 
 # Our own module for the guest
 module: image
+	$(phase)/module-prepare.log 'prepare module' $(locked) \
+		scripts/kmake -C $(build)/linux O=$(arm64) modules_prepare
 	$(phase)/module.log 'build module' $(locked) scripts/kmake -C $(build)/linux O=$(arm64) \
 		M=$(CURDIR)/qemu/module MO=$(build)/module modules
 
