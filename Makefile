@@ -16,12 +16,25 @@ QEMU_ARGS ?=
 RUN ?=
 FILES ?=
 
+# The checker whose kernel is used: a name in qemu/san
+SAN ?=
+ifeq ($(wildcard qemu/san/$(or $(SAN),kasan).config),)
+$(error SAN=$(SAN): there is $(basename $(notdir $(wildcard qemu/san/*))))
+endif
+
 # The tests to run, all of them if empty
 STEPS ?=
+# The faults to put in, all of them if empty
+FAULTS ?=
+# Seconds that they last
+TORTURE ?= 60
+FUZZ ?= 600
 # 1 shows the output of every phase as it comes
 V ?= 0
 
-export BASE SMP TIMEOUT APPEND QEMU_ARGS STEPS V
+export BASE SMP TIMEOUT APPEND QEMU_ARGS SAN STEPS TORTURE FUZZ V
+# The architecture is a script's choice, not that of who calls make
+unexport ARCH LLVM
 export CCACHE_DIR := $(CURDIR)/build/ccache
 
 # Of a relative path: below the directory where make was called, or this one
@@ -33,7 +46,7 @@ build := $(CURDIR)/build/$(BASE)
 log := $(build)/log
 pristine := $(if $(KSRC),$(call path,$(KSRC)),$(build)/pristine)
 fetched := $(if $(KSRC),,$(pristine))
-arm64 := $(build)/arm64
+arm64 := $(build)/arm64$(SAN:%=-%)
 busybox := $(CURDIR)/build/busybox-arm64/bin/busybox
 phase := @scripts/phase $(log)
 # Two makes at once must not write the same tree
@@ -43,10 +56,20 @@ help:
 	@echo 'make run        build the kernel, boot it under QEMU with pKVM, show it working'
 	@echo 'make test       the tests; the last line is "N passed, M failed"'
 	@echo 'make check      the checks that need no boot'
+	@echo 'make litmus     the litmus tests of the history, with the memory model of the kernel'
 	@echo 'make guest RUN=prog [FILES="a b"] [APPEND="..."] [QEMU_ARGS="..."]'
 	@echo '                boot and run one static arm64 program or script, with FILES'
 	@echo '                beside it; status 124 is the time limit, 125 a lost machine'
-	@echo 'make test-all   test, and the kernel'\''s own timers tests with and without the series'
+	@echo 'make test SAN=name'
+	@echo '                the suites on the kernel of a checker or a variant:'
+	@echo '                $(sort $(basename $(notdir $(wildcard qemu/san/*))))'
+	@echo 'make test-arch  KUnit on other architectures, and coccinelle'
+	@echo 'make test-all   all of these, and the kernel'\''s own timers tests with and'
+	@echo '                without the series; results in dist/test-all.md'
+	@echo 'make bench      cost and accuracy, side by side with what exists, in dist/'
+	@echo 'make series     the patches as mails in dist/series-$(BASE), with a cover letter'
+	@echo 'make bisect     build and boot after each patch of the series; takes hours'
+	@echo 'make faults     which test catches each fault of scripts/faults.list; FAULTS="name name"'
 	@echo 'make kernel     build the kernel and what the guest needs'
 	@echo 'make clean      remove what was built and downloaded'
 	@echo
@@ -59,7 +82,7 @@ help:
 
 deps:
 	@mkdir -p $(log)
-	@scripts/deps $(log)/deps.log
+	@scripts/deps $(log)/deps.log $(filter clang,$(SAN)) $(DEPS)
 
 $(build)/pristine: | deps
 	$(phase)/fetch.log 'fetch $(BASE)' scripts/fetch $(BASE) $@
@@ -68,7 +91,7 @@ tree: deps $(fetched)
 	$(phase)/tree.log 'patch $(BASE)' $(locked) scripts/tree $(BASE) $(pristine) $(build)
 
 image: tree
-	@$(locked) scripts/build $(build)/linux $(arm64) $(log)
+	@$(locked) scripts/build $(build)/linux $(arm64) $(log) $(if $(SAN),Image)
 
 base-image: deps $(fetched)
 	@$(locked) scripts/build $(pristine) $(arm64)-base $(log)
@@ -95,10 +118,17 @@ $(build)/guest/base.cpio: $(build)/guest/gen_init_cpio $(busybox) $(build)/selft
 	@scripts/initramfs $@ $(build)/guest/gen_init_cpio $(busybox) $(selftests) $(build)/linux
 
 # Our own programs for the guest
-$(build)/guest/%: qemu/%.c include/uapi/linux/retroconv.h $(build)/selftests/stamp
+$(build)/guest/%: qemu/%.c qemu/guest.h include/uapi/linux/retroconv.h $(build)/selftests/stamp
 	@aarch64-linux-gnu-gcc -O2 -Wall -Wextra -static -I $(build)/headers/usr/include -o $@ $<
 
-programs := $(patsubst qemu/%.c,$(build)/guest/%,$(wildcard qemu/*.c))
+programs := $(patsubst qemu/%.c,$(build)/guest/%,$(wildcard qemu/*.c)) $(build)/guest/retroconv
+
+# The tool of the series
+$(build)/guest/retroconv: $(wildcard tools/time/retroconv/*) include/uapi/linux/retroconv.h | tree
+	@mkdir -p $(build)/tool
+	$(phase)/tool.log 'build retroconv' $(locked) scripts/kmake \
+		-C $(build)/linux/tools/time/retroconv OUTPUT=$(build)/tool/ LDFLAGS=-static
+	@cp $(build)/tool/retroconv $@
 
 # Our own module for the guest
 module: image
@@ -107,7 +137,8 @@ module: image
 	$(phase)/module.log 'build module' $(locked) scripts/kmake -C $(build)/linux O=$(arm64) \
 		M=$(CURDIR)/qemu/module MO=$(build)/module modules
 
-kernel: image module $(build)/guest/base.cpio $(programs)
+# A checker's kernel has no modules
+kernel: image $(if $(SAN),,module) $(build)/guest/base.cpio $(programs)
 
 guest: kernel
 	@scripts/guest $(if $(RUN),$(call path,$(RUN)),'') $(call path,$(FILES))
@@ -116,19 +147,70 @@ run: kernel
 	@NAME=show scripts/guest $(build)/guest/show
 	@NAME=users scripts/guest $(build)/guest/users
 
+series: tree
+	@scripts/series $(BASE) $(build) dist/series-$(BASE)
+	$(phase)/checkpatch.log 'check patches' scripts/checkpatch $(build)/linux \
+		dist/series-$(BASE)/*.patch
+
+bisect: DEPS = arch
+bisect: kernel series
+	@scripts/bisect $(BASE) $(build) dist/series-$(BASE)
+
 # What these build is part of what they judge
 test: deps
 	@PRISTINE=$(pristine) scripts/test
 
-test-all: test
-	@$(MAKE) --no-print-directory kernel base-image
-	@scripts/regression
+test-arch: DEPS = arch
+test-arch: deps
+	@scripts/test arch
+
+test-all:
+	@PRISTINE=$(pristine) scripts/test-all
+
+bench: bench-cost bench-accuracy
+
+# With a counter that counts the instructions, and time that flies while the
+# guest sleeps: 80 minutes of it
+raw := $(build)/run/accuracy/raw
+bench-accuracy: override QEMU_ARGS += -icount shift=0,sleep=off \
+	-device virtserialport,chardev=raw,name=raw -chardev file,id=raw,path=$(raw)
+bench-accuracy: override APPEND += guest.late nohz=off
+bench-accuracy: override SMP := 1
+bench-accuracy: DEPS = bench
+bench-accuracy: kernel
+	@rm -f dist/accuracy*
+	$(phase)/accuracy.log 'measure accuracy' env NAME=accuracy \
+		scripts/guest $(build)/guest/accuracy $(build)/module/accuracy.ko
+	@scripts/accuracy $(raw) $(build)/accuracy dist
+
+# The same module for the kernel without the series
+bench-cost: kernel base-image
+	$(phase)/module-base.log 'build module for the base' $(locked) sh -c \
+		'scripts/kmake -C $(pristine) O=$(arm64)-base modules_prepare && \
+		 scripts/kmake -C $(pristine) O=$(arm64)-base M=$(CURDIR)/qemu/module \
+			MO=$(build)/module-base modules'
+	@scripts/cost $(build) dist
 
 check: deps
 	@scripts/check
 
+# Only Debian's sid has herd7. Its libc and libgmp may be newer than ours.
+herd := $(CURDIR)/build/herd
+herd_packages := $(addprefix $(herd)/,herdtools7 libc6 libgmp10)
+$(herd_packages): | deps
+	$(phase)/$(@F).log 'fetch $(@F)' \
+		scripts/debget sid "$$(dpkg --print-architecture)" $(@F) $@
+
+litmus: deps $(fetched) $(herd_packages)
+	@scripts/litmus $(pristine)/tools/memory-model $(herd) \
+		$(wildcard Documentation/litmus-tests/tk_history/*.litmus)
+
+faults: kernel
+	@scripts/faults $(FAULTS)
+
 clean:
 	rm -rf build dist
 
-.PHONY: help deps tree image base-image module kernel guest run test test-all check clean
+.PHONY: help deps tree image base-image module kernel guest run test test-arch test-all bench \
+	bench-accuracy bench-cost check faults litmus series bisect clean
 .NOTPARALLEL:

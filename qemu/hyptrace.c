@@ -34,9 +34,10 @@
 
 #include <linux/kvm.h>
 
+#include "guest.h"
+
 #define REMOTE		"/sys/kernel/tracing/remotes/hypervisor/"
 #define SELFTEST	"/selftests/arch_timer"
-#define NSEC_PER_SEC	1000000000LL
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define NR_EVENTS	100
 #define NR_RUNS		50
@@ -107,43 +108,38 @@ static void write_file(const char *name, const char *text)
 		bail(name);
 }
 
-static char *read_file(const char *name)
+/* All that there is to be read, until the end or a signal. @before each read. */
+static char *read_all(const char *name, void (*before)(void))
 {
 	size_t size = 1 << 16, len = 0;
-	char *buf = malloc(size);
+	char *text = malloc(size);
 	int fd = open(name, O_RDONLY);
 	ssize_t n;
 
 	if (fd < 0)
 		bail(name);
-	while ((n = read(fd, buf + len, size - len - 1)) > 0) {
+	for (;;) {
+		if (before)
+			before();
+		n = read(fd, text + len, size - len - 1);
+		if (n <= 0)
+			break;
 		len += n;
 		if (size - len < 1 << 15) {
 			size *= 2;
-			buf = realloc(buf, size);
+			text = realloc(text, size);
 		}
 	}
-	if (n < 0)
+	if (n < 0 && !(before && errno == EINTR))
 		bail(name);
 	close(fd);
-	buf[len] = 0;
-	return buf;
+	text[len] = 0;
+	return text;
 }
 
-static uint64_t counter(void)
+static char *read_file(const char *name)
 {
-	uint64_t cycles;
-
-	asm volatile("isb\n\tmrs %0, cntvct_el0\n\tisb" : "=r" (cycles) : : "memory");
-	return cycles;
-}
-
-static uint64_t now(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+	return read_all(name, NULL);
 }
 
 /* Boot time is the innermost one, and the strictest */
@@ -300,35 +296,20 @@ static void on_alarm(int unused)
 	(void)unused;
 }
 
+static void set_alarm(void)
+{
+	setitimer(ITIMER_REAL, &(struct itimerval){ .it_value.tv_usec = 500000 }, NULL);
+}
+
 /* A consuming file, which waits for more at the end */
 static void read_trace_pipe(const char *name)
 {
-	const struct itimerval timer = { .it_value.tv_usec = 500000 };
 	struct sigaction action = { .sa_handler = on_alarm };
-	size_t size = 1 << 16, len = 0;
-	char *text = malloc(size);
-	int fd = open(name, O_RDONLY);
-	ssize_t n;
+	char *text;
 
-	if (fd < 0)
-		bail(name);
 	sigaction(SIGALRM, &action, NULL);
-	for (;;) {
-		setitimer(ITIMER_REAL, &timer, NULL);
-		n = read(fd, text + len, size - 1 - len);
-		if (n <= 0)
-			break;
-		len += n;
-		if (size - len < 1 << 15) {
-			size *= 2;
-			text = realloc(text, size);
-		}
-	}
-	if (n < 0 && errno != EINTR)
-		bail(name);
+	text = read_all(name, set_alarm);
 	setitimer(ITIMER_REAL, &(struct itimerval){}, NULL);
-	close(fd);
-	text[len] = 0;
 	parse_trace(text);
 }
 

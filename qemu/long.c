@@ -19,7 +19,8 @@
 
 #include <linux/retroconv.h>
 
-#define NSEC_PER_SEC	1000000000LL
+#include "guest.h"
+
 #define SECONDS		600
 #define NR_EVENTS	(10 * SECONDS)
 #define NR_CLOCKS	5
@@ -38,14 +39,6 @@ static struct retroconv_time times[RETROCONV_MAX_NR];
 static __u64 cycles[RETROCONV_MAX_NR];
 static int device, tests;
 
-static uint64_t counter(void)
-{
-	uint64_t value;
-
-	asm volatile("isb\n\tmrs %0, cntvct_el0\n\tisb" : "=r" (value) : : "memory");
-	return value;
-}
-
 static void bail_out(const char *what)
 {
 	printf("Bail out! %s: %s\n", what, strerror(errno));
@@ -54,29 +47,18 @@ static void bail_out(const char *what)
 
 static void convert(clockid_t clock, unsigned int nr)
 {
-	struct retroconv_convert arg = {
-		.size		= sizeof(arg),
-		.counter	= RETROCONV_COUNTER_ARM_ARCH,
-		.clock_id	= clock,
-		.nr		= nr,
-		.cycles		= (uintptr_t)cycles,
-		.times		= (uintptr_t)times,
-	};
-
-	if (ioctl(device, RETROCONV_CONVERT, &arg))
+	if (convert_cycles(device, clock, nr, cycles, times))
 		bail_out("RETROCONV_CONVERT");
 }
 
 static int stamp(struct event *e, clockid_t clock)
 {
-	struct timespec ts;
 	uint64_t c1, c2;
 
-	c1 = counter();
-	clock_gettime(clock, &ts);
-	c2 = counter();
 	e->clock = clock;
-	e->time = ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+	c1 = counter();
+	e->time = now(clock);
+	c2 = counter();
 	/* Interrupted for long */
 	if (c2 - c1 >= RETROCONV_MAX_NR)
 		return 0;

@@ -21,7 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NSEC_PER_SEC	1000000000LL
+#include "guest.h"
+
 #define NSEC_PER_MSEC	1000000LL
 #define NR		5
 
@@ -37,14 +38,6 @@ static void bail(const char *what, const char *name)
 {
 	printf("Bail out! %s %s: %s\n", what, name, strerror(errno));
 	exit(1);
-}
-
-static int64_t now(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
 static void write_file(const char *name, const char *text)

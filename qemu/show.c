@@ -21,7 +21,8 @@
 
 #include <linux/retroconv.h>
 
-#define NSEC_PER_SEC	1000000000LL
+#include "guest.h"
+
 #define NR_EVENTS	16
 #define NR_ROUNDS	2000
 #define MAX_WIDTH	RETROCONV_MAX_NR
@@ -56,44 +57,26 @@ static void die(const char *what)
 	exit(1);
 }
 
-static uint64_t counter(void)
-{
-	uint64_t value;
-
-	asm volatile("isb\n\tmrs %0, cntvct_el0\n\tisb" : "=r" (value) : : "memory");
-	return value;
-}
-
 static void take(struct event *e, clockid_t clock)
 {
-	struct timespec ts;
-
 	e->clock = clock;
 	e->c1 = counter();
-	clock_gettime(clock, &ts);
+	e->time = now(clock);
 	e->c2 = counter();
-	e->time = ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
 /* Where between c1 and c2 was the time read? -1 if nowhere, -2 if not known */
 static long look(const struct event *e)
 {
-	struct retroconv_convert arg = {
-		.size		= sizeof(arg),
-		.counter	= RETROCONV_COUNTER_ARM_ARCH,
-		.clock_id	= e->clock,
-		.nr		= e->c2 - e->c1 + 1,
-		.cycles		= (uintptr_t)cycles,
-		.times		= (uintptr_t)times,
-	};
+	__u64 nr = e->c2 - e->c1 + 1;
 
-	if (arg.nr > MAX_WIDTH)
+	if (nr > MAX_WIDTH)
 		return -2;
-	for (__u64 i = 0; i < arg.nr; i++)
+	for (__u64 i = 0; i < nr; i++)
 		cycles[i] = e->c1 + i;
-	if (ioctl(device, RETROCONV_CONVERT, &arg))
+	if (convert_cycles(device, e->clock, nr, cycles, times))
 		die("RETROCONV_CONVERT");
-	for (__u64 i = 0; i < arg.nr; i++) {
+	for (__u64 i = 0; i < nr; i++) {
 		if (times[i].status == -ERANGE)
 			return -2;
 		if (!times[i].status && !times[i].error_ns && times[i].ns == e->time)

@@ -18,39 +18,15 @@
 
 #include <linux/retroconv.h>
 
-#define NSEC_PER_SEC	1000000000LL
+#include "guest.h"
+
 #define NR		1000
 
 static int device, tests;
 
-static uint64_t counter(void)
-{
-	uint64_t cycles;
-
-	asm volatile("isb\n\tmrs %0, cntvct_el0\n\tisb" : "=r" (cycles) : : "memory");
-	return cycles;
-}
-
-static int64_t now(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
-}
-
 static void convert(clockid_t clock, const __u64 *cycles, struct retroconv_time *times)
 {
-	struct retroconv_convert arg = {
-		.size		= sizeof(arg),
-		.counter	= RETROCONV_COUNTER_ARM_ARCH,
-		.clock_id	= clock,
-		.nr		= NR,
-		.cycles		= (uintptr_t)cycles,
-		.times		= (uintptr_t)times,
-	};
-
-	if (ioctl(device, RETROCONV_CONVERT, &arg)) {
+	if (convert_cycles(device, clock, NR, cycles, times)) {
 		printf("Bail out! RETROCONV_CONVERT: %s\n", strerror(errno));
 		exit(1);
 	}

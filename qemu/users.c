@@ -20,8 +20,9 @@
 
 #include <linux/ptp_clock.h>
 
+#include "guest.h"
+
 #define REMOTE		"/sys/kernel/tracing/remotes/hypervisor/"
-#define NSEC_PER_SEC	1000000000LL
 #define NR_EVENTS	12
 
 struct snapshot {
@@ -54,22 +55,6 @@ static void write_file(const char *name, const char *text)
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		die(name);
 	close(fd);
-}
-
-static int64_t now(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
-}
-
-static uint64_t counter(void)
-{
-	uint64_t value;
-
-	asm volatile("isb\n\tmrs %0, cntvct_el0\n\tisb" : "=r" (value) : : "memory");
-	return value;
 }
 
 static struct snapshot take_snapshot(void)

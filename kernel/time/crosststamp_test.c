@@ -157,7 +157,11 @@ static ktime_t interpolate(const struct system_time_snapshot *begin,
 /* Have the device stamped and compare the times. Return the stamp's error in ns. */
 static s64 fake_capture(struct kunit *test, struct fake_device *dev, s64 *interpolated)
 {
-	struct system_device_crosststamp xtstamp = { .clock_id = dev->clock };
+	/* What is left from a stamp before must not matter */
+	struct system_device_crosststamp xtstamp = {
+		.clock_id	= dev->clock,
+		.sys_counter	= { .cycles = 42, .use_nsecs = true },
+	};
 	struct system_time_snapshot now;
 	struct ktime_conversion conv;
 	unsigned int calls = dev->calls;
@@ -390,9 +394,16 @@ static void crosststamp_test_errors(struct kunit *test)
 
 #define OTHER_BIAS	0x123456789abcULL
 
+/* So many reads are those of a CPU whose counter is a second behind */
+static atomic_t other_lags;
+
 static u64 other_read(struct clocksource *cs)
 {
-	return get_cycles() + OTHER_BIAS;
+	u64 cycles = get_cycles() + OTHER_BIAS;
+
+	if (atomic_dec_if_positive(&other_lags) >= 0)
+		cycles -= saved.freq_khz * 1000ULL;
+	return cycles;
 }
 
 static struct clocksource_base other_base = {
@@ -502,6 +513,24 @@ static void to_nsecs(struct system_counterval_t *scv)
 	scv->use_nsecs = true;
 }
 
+static void foreign_nsecs(struct system_counterval_t *scv)
+{
+	scv->cs_id = CSID_X86_KVM_CLK;
+	scv->use_nsecs = true;
+}
+
+/* A conversion reads the counter up to twice: the first one finds a value ahead */
+static void lag(struct system_counterval_t *scv)
+{
+	atomic_set(&other_lags, 3);
+}
+
+static void come(struct fake_device *dev)
+{
+	if (!dev->stamped)
+		other_register();
+}
+
 static void go_back(struct fake_device *dev)
 {
 	if (dev->stamped)
@@ -521,25 +550,35 @@ static void crosststamp_test_base(struct kunit *test)
 		{ "base cycles, changed",		to_base,	go_back },
 		{ "base nanoseconds, changed",		to_base_nsecs,	go_back },
 		{ "nanoseconds, changed",		to_nsecs,	go_back },
+		{ "base nanoseconds, changed before",	to_base_nsecs,	come },
+		{ "nanoseconds, changed before",	to_nsecs,	come },
+		{ "ahead of this CPU",			lag },
 	};
+	struct fake_device foreign = { .clock = CLOCK_REALTIME, .convert = foreign_nsecs };
+	struct system_device_crosststamp xtstamp = { .clock_id = CLOCK_REALTIME };
 
 	other_init(test);
 	for (int i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct fake_device dev = {
 			.clock		= CLOCK_REALTIME,
-			.delay_ms	= 20,
+			.lead_ms	= 20,
+			/* A value which is ahead is one of just now */
+			.delay_ms	= 20 * (cases[i].convert != lag),
 			.convert	= cases[i].convert,
 			.disturb	= cases[i].disturb,
 		};
-		struct system_device_crosststamp xtstamp = { .clock_id = CLOCK_REALTIME };
 		s64 early, max_early;
 		int ret;
 
-		other_register();
+		if (cases[i].disturb == come)
+			other_unregister(NULL);
+		else
+			other_register();
 		ret = get_device_system_crosststamp(fake_get_time, &dev, &xtstamp);
+		atomic_set(&other_lags, 0);
 		KUNIT_ASSERT_EQ_MSG(test, ret, 0, "%s", cases[i].name);
 		KUNIT_EXPECT_EQ(test, dev.stamp.cs_id, other.id);
-		KUNIT_EXPECT_EQ(test, other_is_registered, !cases[i].disturb);
+		KUNIT_EXPECT_EQ(test, other_is_registered, cases[i].disturb != go_back);
 
 		/* One cycle of the base clock or one nanosecond was lost, and rounding */
 		max_early = USEC_PER_SEC / saved.freq_khz + 2;
@@ -554,6 +593,12 @@ static void crosststamp_test_base(struct kunit *test)
 		KUNIT_EXPECT_GE_MSG(test, early, 0, "%s", cases[i].name);
 		KUNIT_EXPECT_LE_MSG(test, early, max_early, "%s", cases[i].name);
 	}
+
+	/* Neither the clocksource's counter nor that of its base clock */
+	other_register();
+	KUNIT_EXPECT_EQ(test, -ENODEV,
+			get_device_system_crosststamp(fake_get_time, &foreign, &xtstamp));
+	KUNIT_EXPECT_EQ(test, foreign.stamp.cs_id, other.id);
 }
 
 #define slow ((struct kunit_attributes) { .speed = KUNIT_SPEED_SLOW })

@@ -33,7 +33,7 @@
  * Values converted at a time: few enough for the stack, and yet user access,
  * preemption point and signal check do not matter beside the conversions.
  */
-#define RETROCONV_CHUNK			16
+#define RETROCONV_CHUNK			32
 
 /*
  * The structs carry their size themselves, so that programs built against an
@@ -41,9 +41,10 @@
  */
 #define RETROCONV_CMD(cmd)		((cmd) & ~(_IOC_SIZEMASK << _IOC_SIZESHIFT))
 
-static int retroconv_get_size(const __u32 __user *usize, size_t min_size, u32 *size)
+/* Each struct begins with its size. The pointer to it may be misaligned. */
+static int retroconv_get_size(const void __user *uarg, size_t min_size, u32 *size)
 {
-	if (get_user(*size, usize))
+	if (get_user(*size, (const __u32 __user *)uarg))
 		return -EFAULT;
 	if (*size < min_size || *size > PAGE_SIZE)
 		return -EINVAL;
@@ -113,9 +114,17 @@ static int retroconv_convert_chunk(enum clocksource_ids cs_id, clockid_t clock,
 				   struct retroconv_time __user *utimes, unsigned int nr)
 {
 	struct ktime_cycles_time times[RETROCONV_CHUNK];
-	struct retroconv_time out[RETROCONV_CHUNK];
 	u64 cycles[RETROCONV_CHUNK];
 	int ret;
+
+	/* Times are handed out as they are */
+	static_assert(sizeof(struct ktime_cycles_time) == sizeof(struct retroconv_time));
+	static_assert(offsetof(struct ktime_cycles_time, time) ==
+		      offsetof(struct retroconv_time, ns));
+	static_assert(offsetof(struct ktime_cycles_time, error_ns) ==
+		      offsetof(struct retroconv_time, error_ns));
+	static_assert(offsetof(struct ktime_cycles_time, status) ==
+		      offsetof(struct retroconv_time, status));
 
 	if (copy_from_user(cycles, ucycles, nr * sizeof(*cycles)))
 		return -EFAULT;
@@ -124,17 +133,12 @@ static int retroconv_convert_chunk(enum clocksource_ids cs_id, clockid_t clock,
 	if (ret)
 		return ret;
 
-	for (unsigned int i = 0; i < nr; i++) {
-		out[i] = (struct retroconv_time) {
-			.status	= times[i].status,
-		};
-		if (!times[i].status) {
-			out[i].ns = ktime_to_ns(ktime_add(times[i].time, offset));
-			out[i].error_ns = times[i].error_ns;
-		}
+	for (unsigned int i = 0; offset && i < nr; i++) {
+		if (!times[i].status)
+			times[i].time = ktime_add(times[i].time, offset);
 	}
 
-	return copy_to_user(utimes, out, nr * sizeof(*out)) ? -EFAULT : 0;
+	return copy_to_user(utimes, times, nr * sizeof(*times)) ? -EFAULT : 0;
 }
 
 static long retroconv_convert(struct retroconv_convert __user *uarg)
@@ -148,7 +152,7 @@ static long retroconv_convert(struct retroconv_convert __user *uarg)
 	u32 usize;
 	int ret;
 
-	ret = retroconv_get_size(&uarg->size, RETROCONV_CONVERT_SIZE_VER0, &usize);
+	ret = retroconv_get_size(uarg, RETROCONV_CONVERT_SIZE_VER0, &usize);
 	if (ret)
 		return ret;
 
@@ -198,7 +202,7 @@ static long retroconv_get_info(struct retroconv_info __user *uinfo)
 	u32 usize;
 	int ret;
 
-	ret = retroconv_get_size(&uinfo->size, RETROCONV_INFO_SIZE_VER0, &usize);
+	ret = retroconv_get_size(uinfo, RETROCONV_INFO_SIZE_VER0, &usize);
 	if (ret)
 		return ret;
 

@@ -110,9 +110,9 @@
  * -----------------------
  *
  * An update which neither changes mult nor an offset continues the line that
- * is in force already. The recorder checks that, and appends nothing then. A
- * quiet system needs one state for ever, or one per quarter of the counter's
- * range where that wraps.
+ * is in force already. The recorder checks that first, and leaves the history
+ * alone then, counter and all. A quiet system needs one state for ever, or one
+ * per quarter of the counter's range where that wraps.
  *
  * The long history
  * ----------------
@@ -179,14 +179,32 @@
  * unless an update is in flight, because W is not known then. Everything else
  * can be answered while an update is in flight.
  *
+ * Updates which continue what is in force leave all of that alone.
+ *
+ * Most lookups do not need any of it: as nothing is written between updates,
+ * tk_history::head is a sequence count, and as long as it does not change, a
+ * reader may use what is in the rings in place.
+ *
  * The memory accesses which the ordering is about have labels. "LMM" is
- * the Linux kernel memory model, see tools/memory-model. There are five
+ * the Linux kernel memory model, see tools/memory-model. There are six
  * arguments. They speak of states, and for eras the same is true.
  *
  * Publication: If LMM(tkh_lookup:A) reads from LMM(tkh_end:A), then
  * LMM(tkh_copy_state:A) reads from LMM(tkh_push_state:B) of that update or
  * from a later one. Relies on RELEASE from tkh_push_state:B to tkh_end:A
- * matching ACQUIRE from tkh_lookup:A to tkh_copy_state:A.
+ * matching ACQUIRE from tkh_lookup:A to tkh_copy_state:A. The same is true of
+ * LMM(tkh_find:C), and relies on RELEASE from tkh_push_state:B to tkh_end:A
+ * matching ACQUIRE from tkh_find:A to tkh_find:C. LMM(tkh_lookup:A) may read
+ * from LMM(tkh_begin:A) of the next update instead, which the lock of the
+ * timekeeper orders after tkh_end:A.
+ *
+ * In place: If LMM(tkh_find:C) reads from LMM(tkh_push_state:B) of a later
+ * update than the one that LMM(tkh_find:A) has read from, then LMM(tkh_valid:A)
+ * reads from LMM(tkh_begin:A) of that update or from a later store. Relies on
+ * smp_wmb() from tkh_push_state:A to tkh_push_state:B, which tkh_begin:A
+ * precedes, matching smp_rmb() from tkh_find:C to tkh_valid:A. For eras it relies
+ * on smp_wmb() from tkh_push_era:A to tkh_push_era:B matching smp_rmb() from
+ * tkh_find:D to tkh_valid:A.
  *
  * Eviction: If LMM(tkh_copy_state:A) reads from LMM(tkh_push_state:B) of a
  * state that has replaced the one looked for, then LMM(tkh_intact:A) reads
@@ -215,7 +233,10 @@
  * read is not above the one that LMM(tkh_begin:B) reads in that update. Relies
  * on mb() from tkh_begin:A to tkh_begin:B matching smp_rmb() and the order of
  * the counter against later loads from tkh_now:A to tkh_intact:A, which
- * tkh_lookup:B follows, within the limits that "The switch" tells.
+ * tkh_lookup:B follows, within the limits that "The switch" tells. The same is
+ * true of LMM(tkh_valid:A) and LMM(tkh_find:B), within the same limits, and
+ * relies on mb() from tkh_begin:A to tkh_begin:B matching smp_rmb() and the order
+ * of the counter against later loads from tkh_find:B to tkh_valid:A.
  */
 
 static inline struct tkh_state *tkh_state(const struct tk_history *h, unsigned long nr)
@@ -242,6 +263,46 @@ static inline struct tkh_span *tkh_span(const struct tk_history *h, unsigned lon
 static inline unsigned int tkh_latch(unsigned long tail)
 {
 	return (tail / TKH_STEP) & 1;
+}
+
+/*
+ * CLOCK_MONOTONIC at @pos, in nanoseconds. A line can be hours long, far beyond
+ * clocksource::max_cycles: take the wide multiplication. Up to max_cycles it has
+ * the same result as the short one of timekeeping_cycles_to_ns().
+ */
+static __always_inline ktime_t tkh_line(const struct tkh_state *state, u64 pos)
+{
+	return state->base + mul_u64_u32_add_u64_shr(pos - state->cycle_last, state->mult,
+						     state->xtime_nsec, state->shift);
+}
+
+static ktime_t tkh_state_mono(const struct tkh_state *state, u64 pos)
+{
+	/* Time stands still during suspend */
+	return tkh_line(state, state->flags & TKH_SUSPENDED ? state->from : pos);
+}
+
+static __always_inline ktime_t tkh_offset(const struct tkh_offsets *offs, clockid_t clock)
+{
+	switch (clock) {
+	case CLOCK_REALTIME:
+		return offs->real;
+	case CLOCK_BOOTTIME:
+		return offs->boot;
+	case CLOCK_TAI:
+	/* offs_tai and offs_aux of struct timekeeper are one */
+	case CLOCK_AUX ... CLOCK_AUX_LAST:
+		return offs->tai;
+	default:
+		return 0;
+	}
+}
+
+/* CLOCK_MONOTONIC_RAW at @pos, in nanoseconds */
+static __always_inline ktime_t tkh_raw(const struct tkh_era *era, u64 pos)
+{
+	return era->raw_base + mul_u64_u32_add_u64_shr(pos - era->raw_cycle_last, era->raw_mult,
+						       era->raw_xtime_nsec, era->raw_shift);
 }
 
 /*
@@ -335,18 +396,16 @@ static void tkh_begin_span(struct tk_history *h, struct tkh_span *span,
 {
 	bool suspended = state->flags & TKH_SUSPENDED;
 	u64 slope = (u64)state->mult << 32, width = (u64)TKH_ERROR_NS << state->shift;
-	/* The line of a state must not be used below its first position */
-	u64 len = to - state->from, cycles = state->from + !suspended - state->cycle_last;
+	u64 len = to - state->from;
 	s64 frac;
 
+	/* The line of a state must not be used below its first position */
 	frac = (tkh_state_time(state, state->from + 1) & (BIT_ULL(state->shift) - 1)) + offset;
 	if (!suspended)
 		frac -= state->mult;
 
 	span->from = state->from;
-	span->base = state->base + (frac >> state->shift) +
-		     mul_u64_u32_add_u64_shr(cycles, state->mult, state->xtime_nsec,
-					     state->shift);
+	span->base = tkh_state_mono(state, state->from + 1) + (frac >> state->shift);
 	span->frac = frac & (BIT_ULL(state->shift) - 1);
 	span->era = state->era;
 	/* All lines which are in the corridor at @to, 0 has a meaning of its own */
@@ -365,7 +424,6 @@ static void tkh_begin_span(struct tk_history *h, struct tkh_span *span,
 static void tkh_push_span(struct tk_history *h, unsigned long nr, const struct tkh_span *span)
 {
 	if (nr - h->span_tail == TKH_STEP * h->nr_spans) {
-		WRITE_ONCE(h->evicted, true);
 		WRITE_ONCE(h->span_tail, h->span_tail + TKH_STEP);	/* LMM(tkh_push_span:A) */
 		/* Order tkh_push_span:A before tkh_push_span:B, pairs with tkh_intact:A */
 		smp_wmb();
@@ -401,39 +459,42 @@ static void tkh_fold(struct tk_history *h, unsigned long tail)
 {
 	const struct tkh_state *state = tkh_state(h, tail);
 	u64 to = tkh_state(h, tail + TKH_STEP)->from;
-	struct tkh_open open = h->open[tkh_latch(tail)];
+	struct tkh_open *open = &h->open[tkh_latch(tail + TKH_STEP)];
+
+	/* Nobody reads this copy before the tail has moved */
+	*open = h->open[tkh_latch(tail)];			/* LMM(tkh_fold:A) */
 
 	/* A state may have been in force for no counter value at all */
 	if (to == state->from)
-		goto publish;
+		return;
 
-	if (!open.to || !tkh_extend_span(h, &open.span, state, to)) {
+	if (!open->to || !tkh_extend_span(h, &open->span, state, to)) {
 		s64 width = (u64)TKH_ERROR_NS << state->shift, offset = -1;
 
-		if (open.to) {
-			offset = tkh_close_span(h, &open.span, state);
-			tkh_push_span(h, open.nr, &open.span);
-			open.nr += TKH_STEP;
+		if (open->to) {
+			offset = tkh_close_span(h, &open->span, state);
+			tkh_push_span(h, open->nr, &open->span);
+			open->nr += TKH_STEP;
 		}
 		/* A suspend is exact. The clock may have jumped, or be a new one. */
 		if (state->flags & TKH_SUSPENDED)
 			offset = 0;
 		else if (offset < 0 || offset >= width)
 			offset = width / 2;
-		tkh_begin_span(h, &open.span, state, to, offset);
+		tkh_begin_span(h, &open->span, state, to, offset);
 	}
-	open.to = to;
-	open.end = state->base +
-		   mul_u64_u32_add_u64_shr((state->flags & TKH_SUSPENDED ? state->from : to) -
-					   state->cycle_last, state->mult, state->xtime_nsec,
-					   state->shift);
-publish:
-	h->open[tkh_latch(tail + TKH_STEP)] = open;		/* LMM(tkh_fold:A) */
+	open->to = to;
+	open->end = tkh_state_mono(state, to);
 }
 
 /*
  * Recording
  */
+
+static const struct tkh_era *tkh_newest_era(const struct tk_history *h)
+{
+	return tkh_era(h, tkh_state(h, (h->head & ~TKH_MARKS) - TKH_STEP)->era);
+}
 
 /* Did the base clock of @era's clocksource keep its ratio? */
 static bool tkh_same_base(const struct tkh_era *era, const struct clocksource_base *base)
@@ -446,47 +507,38 @@ static bool tkh_same_base(const struct tkh_era *era, const struct clocksource_ba
 }
 
 /*
- * Do two lines coincide, of which one is given by a point which is @cycles
- * ahead of @tkr? All of it is modulo 2^64 shifted nanoseconds, which does not
- * matter as only MONOTONIC and RAW are compared: nobody sets them.
+ * Set @line to the one of @tkr, whose cycle_last has position @pos. Is it a new
+ * one? All of it is modulo 2^64 shifted nanoseconds, which does not matter as
+ * only MONOTONIC and RAW are compared: nobody sets them.
  */
-static bool tkh_same_line(u64 cycles, u32 mult, u32 shift, u64 xtime_nsec, ktime_t base,
-			  const struct tk_read_base *tkr)
+static bool tkh_set_line(struct tkh_line *line, const struct tk_read_base *tkr, u64 pos)
 {
-	return mult == tkr->mult && shift == tkr->shift &&
-	       cycles * mult + xtime_nsec + ((u64)base << shift) ==
-	       tkr->xtime_nsec + ((u64)tkr->base << shift);
+	u64 offset = ((u64)tkr->base << tkr->shift) + tkr->xtime_nsec - pos * tkr->mult;
+
+	if (line->offset == offset && line->mult == tkr->mult && line->shift == tkr->shift)
+		return false;
+
+	line->offset = offset;
+	line->mult = tkr->mult;
+	line->shift = tkr->shift;
+	return true;
 }
 
-static bool tkh_same_era(const struct tkh_era *era, const struct timekeeper *tk, u64 cycle_last)
+static bool tkh_set_offsets(struct tkh_offsets *offs, const struct timekeeper *tk)
 {
-	return era->clock_was_set_seq == tk->clock_was_set_seq &&
-	       era->cs_was_changed_seq == tk->cs_was_changed_seq &&
-	       era->offs_real == tk->offs_real &&
-	       era->offs_boot == tk->offs_boot &&
-	       era->offs_tai == tk->offs_tai &&
-	       tkh_same_line(cycle_last - era->raw_cycle_last, era->raw_mult, era->raw_shift,
-			     era->raw_xtime_nsec, era->raw_base, &tk->tkr_raw);
-}
+	if (offs->real == tk->offs_real && offs->boot == tk->offs_boot &&
+	    offs->tai == tk->offs_tai)
+		return false;
 
-static bool tkh_same_state(const struct tkh_state *state, const struct tk_read_base *tkr,
-			   u64 cycle_last, u32 flags)
-{
-	u64 cycles = cycle_last - state->cycle_last;
-
-	/*
-	 * Lookups relate the present counter value to cycle_last of the newest
-	 * state. Renew that long before the counter wraps.
-	 */
-	return state->flags == flags && cycles <= tkr->mask >> 2 &&
-	       tkh_same_line(cycles, state->mult, state->shift, state->xtime_nsec, state->base,
-			     tkr);
+	offs->real = tk->offs_real;
+	offs->boot = tk->offs_boot;
+	offs->tai = tk->offs_tai;
+	return true;
 }
 
 static void tkh_push_era(struct tk_history *h, u32 nr, const struct tkh_era *era)
 {
 	if (nr - h->era_tail == h->nr_eras) {
-		WRITE_ONCE(h->evicted, true);
 		WRITE_ONCE(h->era_tail, h->era_tail + 1);	/* LMM(tkh_push_era:A) */
 		/* Order tkh_push_era:A before tkh_push_era:B, pairs with tkh_intact:A */
 		smp_wmb();
@@ -506,16 +558,90 @@ static void tkh_push_state(struct tk_history *h, unsigned long nr, const struct 
 	*tkh_state(h, nr) = *state;				/* LMM(tkh_push_state:B) */
 }
 
+/*
+ * What is new in @tk, if anything? Brings the writer's members of @h up to date,
+ * unless the clocksource is a new one.
+ */
+static enum tkh_news tkh_compare(struct tk_history *h, const struct timekeeper *tk, u32 flags,
+				 bool was_set)
+{
+	const struct tk_read_base *mono = &tk->tkr_mono;
+	struct clocksource *clock = mono->clock;
+	bool new_state, new_era;
+	u64 cycles;
+
+	if (h->head & TKH_EMPTY || clock != h->clock)
+		return TKH_NEW_CLOCK;
+
+	/* A time without history is one state, however long it lasts */
+	if (clock->id == CSID_GENERIC)
+		return TKH_NO_NEWS;
+
+	cycles = (mono->cycle_last - h->cycles) & mono->mask;
+	if (cycles > clock->max_raw_delta) {
+		/*
+		 * A CPU whose counter lags behind may take cycle_last back, a
+		 * little. Otherwise the counter has started anew in a suspend,
+		 * which auxiliary clocks do not know about.
+		 */
+		cycles |= ~mono->mask;
+		if (h->flags & TKH_SUSPENDED || -cycles >= tk->cycle_interval)
+			return TKH_NEW_CLOCK;
+	}
+	h->cycles = mono->cycle_last;
+	h->cycle_last += cycles;
+
+	/*
+	 * Lookups relate the present counter value to cycle_last of the newest
+	 * state. Renew that long before the counter wraps.
+	 */
+	new_state = flags != h->flags || h->cycle_last - h->renewed > mono->mask >> 2;
+	new_state |= tkh_set_line(&h->mono, mono, h->cycle_last);
+	new_era = was_set || tk->clock_was_set_seq != h->clock_was_set_seq ||
+		  tk->cs_was_changed_seq != h->cs_was_changed_seq;
+	new_era |= tkh_set_line(&h->raw, &tk->tkr_raw, h->cycle_last);
+	new_era |= tkh_set_offsets(&h->offs, tk);
+
+	/* A base clock converts with one ratio per installation */
+	if ((clock->base || h->has_base) && !tkh_same_base(tkh_newest_era(h), clock->base))
+		return TKH_NEW_BASE;
+	if (new_era)
+		return TKH_NEW_ERA;
+	return new_state ? TKH_NEW_STATE : TKH_NO_NEWS;
+}
+
+/**
+ * tkh_prepare - Find out whether an update is one for the history
+ * @h:		The history
+ * @tk:		The timekeeper, as it is about to be published
+ * @suspended:	The time stands still from timekeeper::cycle_last on
+ * @was_set:	timekeeper::clock_was_set_seq is about to change
+ *
+ * To be called with the lock of the timekeeper held, and to be followed by
+ * tkh_begin() and tkh_end(). When the update only continues what is in force
+ * already, those have nothing to do.
+ */
+void tkh_prepare(struct tk_history *h, const struct timekeeper *tk, bool suspended, bool was_set)
+{
+	u32 flags = suspended ? TKH_SUSPENDED : 0;
+
+	h->news = tkh_compare(h, tk, flags, was_set);
+	h->flags = flags;
+}
+
 /**
  * tkh_begin - Begin an update and read the counter at the switch
  * @h:	The history
  *
  * To be called with all sequence counts of the readers odd and with the lock
- * of the timekeeper held. Has to be followed by tkh_end().
+ * of the timekeeper held.
  */
 void tkh_begin(struct tk_history *h)
 {
 	struct clocksource *clock = h->clock;
+
+	if (h->news == TKH_NO_NEWS)
+		return;
 
 	WRITE_ONCE(h->head, h->head | TKH_BUSY);		/* LMM(tkh_begin:A) */
 
@@ -525,166 +651,129 @@ void tkh_begin(struct tk_history *h)
 
 	/*
 	 * Make tkh_begin:A and the stores to the sequence counts visible
-	 * before tkh_begin:B, pairs with tkh_intact:A. smp_mb() is not enough,
-	 * see "The switch" above.
+	 * before tkh_begin:B, pairs with tkh_intact:A and tkh_valid:A. smp_mb()
+	 * is not enough, see "The switch" above.
 	 */
 	mb();
 	h->switch_cycles = clock->read(clock);			/* LMM(tkh_begin:B) */
 }
 
-/* Position of the switch in flight in the installation which it was read in */
-static u64 tkh_switch_pos(const struct tk_history *h, const struct tkh_state *last,
-			  const struct tkh_era *era)
+/* Position of the switch from state @last */
+static u64 tkh_switch_pos(const struct tk_history *h, const struct tkh_state *last)
 {
-	u64 cycles = tkh_pos_to_cycles(era, h->cycle_last);
+	const struct tkh_era *era = tkh_era(h, last->era);
+	bool suspended = h->flags & TKH_SUSPENDED, anew = h->news == TKH_NEW_CLOCK;
+	u64 pos = h->cycle_last;
 
-	if (era->cs_id == CSID_GENERIC || last->flags & TKH_SUSPENDED)
+	if (era->cs_id == CSID_GENERIC || (anew && last->flags & TKH_SUSPENDED))
 		return last->from;
 
-	cycles = clocksource_delta(h->switch_cycles, cycles, era->mask, h->clock->max_raw_delta);
-	return max(last->from, h->cycle_last + cycles);
+	/*
+	 * Nobody reads between cycle_last and the switch on the way into
+	 * suspend and out of it. The time stands still between the two values
+	 * of cycle_last.
+	 */
+	if (last->flags & TKH_SUSPENDED && !suspended)
+		pos--;
+	else if (anew || !suspended)
+		pos += clocksource_delta(h->switch_cycles, tkh_pos_to_cycles(era, pos), era->mask,
+					 h->clock->max_raw_delta);
+	return max(last->from, pos);
 }
 
 /*
- * Set up all of @era that does not belong to its installation. cycle_last is
- * the same for CLOCK_MONOTONIC and CLOCK_MONOTONIC_RAW.
+ * Begin the era of @tk, which follows number @nr after position @from.
+ * cycle_last is the same for CLOCK_MONOTONIC and CLOCK_MONOTONIC_RAW.
  */
-static void tkh_set_era(struct tkh_era *era, const struct timekeeper *tk, u64 cycle_last)
+static void tkh_begin_era(struct tk_history *h, const struct timekeeper *tk, u32 nr, u64 from)
 {
-	const struct clocksource_base *base = tk->tkr_mono.clock->base;
+	struct clocksource *clock = tk->tkr_mono.clock;
+	const struct clocksource_base *base = clock->base;
+	struct tkh_era era = *tkh_era(h, nr);
 
-	era->clock = tk->tkr_mono.clock;
-	era->cs_id = tk->tkr_mono.clock->id;
-	era->mask = tk->tkr_mono.mask;
-	era->raw_cycle_last = cycle_last;
-	era->raw_xtime_nsec = tk->tkr_raw.xtime_nsec;
-	era->raw_base = tk->tkr_raw.base;
-	era->raw_mult = tk->tkr_raw.mult;
-	era->raw_shift = tk->tkr_raw.shift;
-	era->offs_real = tk->offs_real;
-	era->offs_boot = tk->offs_boot;
-	era->offs_tai = tk->offs_tai;
-	era->clock_was_set_seq = tk->clock_was_set_seq;
-	era->cs_was_changed_seq = tk->cs_was_changed_seq;
-	era->base_id = base ? base->id : CSID_GENERIC;
-	era->base_num = base ? base->numerator : 0;
-	era->base_den = base ? base->denominator : 0;
-	era->base_offset = base ? base->offset : 0;
-}
-
-/*
- * Relate the update to the axis of positions. Return false when it belongs to
- * the installation of @era, otherwise set up a new installation in @era.
- *
- * @from is the position of the switch.
- */
-static bool tkh_new_installation(struct tk_history *h, const struct timekeeper *tk,
-				 bool suspended, const struct tkh_state *last,
-				 struct tkh_era *era, u64 *from)
-{
-	const struct tk_read_base *tkr = &tk->tkr_mono;
-	struct clocksource *clock = tkr->clock;
-	u64 cycles = 0;
-	bool same = false;
-
-	if (last) {
-		*from = tkh_switch_pos(h, last, era);
-		cycles = (tkr->cycle_last - tkh_pos_to_cycles(era, h->cycle_last)) & era->mask;
-		if (cycles > clock->max_raw_delta)
-			cycles |= ~era->mask;
-		/*
-		 * A CPU whose counter lags behind may take cycle_last back, a
-		 * little. Otherwise the counter has started anew in a suspend,
-		 * which auxiliary clocks do not know about.
-		 */
-		same = clock == h->clock &&
-		       ((s64)cycles >= 0 || (!(last->flags & TKH_SUSPENDED) &&
-					     -cycles < tk->cycle_interval));
-	}
-
-	if (same) {
-		h->cycle_last += cycles;
-		/*
-		 * Nobody reads between cycle_last and the switch on the way
-		 * into suspend and out of it. The time stands still between
-		 * the two values of cycle_last.
-		 */
-		if (suspended)
-			*from = max(last->from, h->cycle_last);
-		else if (last->flags & TKH_SUSPENDED)
-			*from = max(last->from, h->cycle_last - 1);
-
-		/* A base clock converts with one ratio per installation */
-		if (tkh_same_base(era, clock->base))
-			return false;
-	} else {
+	if (h->news == TKH_NEW_CLOCK) {
 		h->clock = clock;
-		h->cycle_last = *from + 1;
-		era->bias = h->cycle_last - tkr->cycle_last;
+		h->cycles = tk->tkr_mono.cycle_last;
+		h->cycle_last = from + 1;
+		tkh_set_line(&h->mono, &tk->tkr_mono, h->cycle_last);
+		tkh_set_line(&h->raw, &tk->tkr_raw, h->cycle_last);
+		tkh_set_offsets(&h->offs, tk);
+		era.bias = h->cycle_last - h->cycles;
 	}
+	h->has_base = base;
+	h->clock_was_set_seq = tk->clock_was_set_seq;
+	h->cs_was_changed_seq = tk->cs_was_changed_seq;
 
-	era->first = *from + 1;
-	era->prev = last ? last->era : h->era_tail - 1;
-	return true;
+	if (h->news != TKH_NEW_ERA) {
+		era.first = from + 1;
+		era.prev = nr;
+	}
+	/* Do not let an installation refer to one that is long gone */
+	if ((s32)(era.prev - h->era_tail) < 0)
+		era.prev = h->era_tail - 1;
+
+	era.clock = clock;
+	era.cs_id = clock->id;
+	era.mask = tk->tkr_mono.mask;
+	era.raw_cycle_last = h->cycle_last;
+	era.raw_xtime_nsec = tk->tkr_raw.xtime_nsec;
+	era.raw_base = tk->tkr_raw.base;
+	era.raw_mult = tk->tkr_raw.mult;
+	era.raw_shift = tk->tkr_raw.shift;
+	era.offs = h->offs;
+	era.clock_was_set_seq = tk->clock_was_set_seq;
+	era.cs_was_changed_seq = tk->cs_was_changed_seq;
+	era.base_id = base ? base->id : CSID_GENERIC;
+	era.base_num = base ? base->numerator : 0;
+	era.base_den = base ? base->denominator : 0;
+	era.base_offset = base ? base->offset : 0;
+
+	tkh_push_era(h, nr + 1, &era);
 }
 
 /**
  * tkh_end - End an update and record what readers use from now on
  * @h:		The history
  * @tk:		The timekeeper, as it is about to be published
- * @suspended:	The time stands still from timekeeper::cycle_last on
  *
  * To be called inside the write section of the timekeeper. Readers of the vDSO
  * may use the new state already: until here, TKH_BUSY makes lookups wait.
  * The cost does not depend on the size of the history.
  */
-void tkh_end(struct tk_history *h, const struct timekeeper *tk, bool suspended)
+void tkh_end(struct tk_history *h, const struct timekeeper *tk)
 {
-	const struct tk_read_base *tkr = &tk->tkr_mono;
 	unsigned long nr = h->head & ~TKH_MARKS;
-	u32 flags = suspended ? TKH_SUSPENDED : 0;
-	const struct tkh_state *last = NULL;
 	u32 era_nr = h->era_tail - 1;
-	struct tkh_era era = { };
 	struct tkh_state state;
 	u64 from = 0;
 
+	if (h->news == TKH_NO_NEWS)
+		return;
+
 	if (!(h->head & TKH_EMPTY)) {
-		last = tkh_state(h, nr - TKH_STEP);
+		const struct tkh_state *last = tkh_state(h, nr - TKH_STEP);
+
 		era_nr = last->era;
-		era = *tkh_era(h, era_nr);
-
-		/* A time without history is one state, however long it lasts */
-		if (tkr->clock == h->clock && era.cs_id == CSID_GENERIC)
-			goto publish;
+		from = tkh_switch_pos(h, last);
 	}
-
-	if (tkh_new_installation(h, tk, suspended, last, &era, &from) ||
-	    !tkh_same_era(&era, tk, h->cycle_last)) {
-		tkh_set_era(&era, tk, h->cycle_last);
-		/* Do not let an installation refer to one that is long gone */
-		if ((s32)(era.prev - h->era_tail) < 0)
-			era.prev = h->era_tail - 1;
-		tkh_push_era(h, ++era_nr, &era);
-	} else if (tkh_same_state(last, tkr, h->cycle_last, flags)) {
-		goto publish;
-	}
+	if (h->news != TKH_NEW_STATE)
+		tkh_begin_era(h, tk, era_nr++, from);
 
 	state = (struct tkh_state) {
 		.from		= from,
 		.cycle_last	= h->cycle_last,
-		.xtime_nsec	= tkr->xtime_nsec,
-		.base		= tkr->base,
-		.mult		= tkr->mult,
-		.shift		= tkr->shift,
+		.xtime_nsec	= tk->tkr_mono.xtime_nsec,
+		.base		= tk->tkr_mono.base,
+		.mult		= tk->tkr_mono.mult,
+		.shift		= tk->tkr_mono.shift,
 		.era		= era_nr,
-		.flags		= flags,
+		.flags		= h->flags,
 	};
+	h->renewed = h->cycle_last;
 	tkh_push_state(h, nr, &state);
-	nr += TKH_STEP;
-publish:
+
 	/* Order tkh_push_state:B and tkh_push_era:B before, pairs with tkh_lookup:A */
-	smp_store_release(&h->head, nr);			/* LMM(tkh_end:A) */
+	smp_store_release(&h->head, nr + TKH_STEP);		/* LMM(tkh_end:A) */
 }
 
 /*
@@ -700,52 +789,59 @@ publish:
  * @era:	The era of @state
  * @pos:	Position of the counter value
  * @end:	CLOCK_MONOTONIC is not later than this, in nanoseconds
- * @error_ns:	Bound of the error of CLOCK_MONOTONIC in nanoseconds
  * @to:		Last position of the suspend, when @state is TKH_SUSPENDED
- * @next:	The era after the suspend, when @state is TKH_SUSPENDED
+ * @next:	The offsets after the suspend, when @state is TKH_SUSPENDED
+ * @error_ns:	Bound of the error of CLOCK_MONOTONIC in nanoseconds
  * @oldest:	Number of the oldest state that the lookup relies on
- * @oldest_era:	Number of the oldest era that the lookup relies on
  * @oldest_span: Number of the oldest span that the lookup relies on
+ * @oldest_era:	Number of the oldest era that the lookup relies on
  * @newest:	The lookup relies on @state being the newest one
  * @closed:	The lookup relies on @oldest_span
+ *
+ * Of 300 bytes, lookups write what those who call them read. Where speed
+ * matters it is __uninitialized.
  */
 struct tkh_hit {
 	struct tkh_state	state;
 	struct tkh_era		era;
 	u64			pos;
 	ktime_t			end;
-	u32			error_ns;
 	u64			to;
-	struct tkh_era		next;
+	struct tkh_offsets	next;
+	u32			error_ns;
 	unsigned long		oldest;
-	u32			oldest_era;
 	unsigned long		oldest_span;
+	u32			oldest_era;
 	bool			newest;
 	bool			closed;
 };
 
-static void tkh_copy_era(const struct tk_history *h, u32 nr, struct tkh_era *era)
+/*
+ * What these copy may be evicted meanwhile, tkh_lookup() starts over then. They
+ * are inlined so that only the members which are used get copied.
+ */
+
+static __always_inline struct tkh_era tkh_copy_era(const struct tk_history *h, u32 nr)
 {
-	/* May race with the eviction, tkh_lookup() starts over then */
-	*era = data_race(*tkh_era(h, nr));			/* LMM(tkh_copy_era:A) */
+	return data_race(*tkh_era(h, nr));			/* LMM(tkh_copy_era:A) */
 }
 
-static void tkh_copy_state(const struct tk_history *h, unsigned long nr, struct tkh_state *state)
+static __always_inline struct tkh_state tkh_copy_state(const struct tk_history *h,
+						       unsigned long nr)
 {
-	/* May race with the eviction, tkh_lookup() starts over then */
-	*state = data_race(*tkh_state(h, nr));			/* LMM(tkh_copy_state:A) */
+	return data_race(*tkh_state(h, nr));			/* LMM(tkh_copy_state:A) */
 }
 
-static void tkh_copy_span(const struct tk_history *h, unsigned long nr, struct tkh_span *span)
+static __always_inline struct tkh_span tkh_copy_span(const struct tk_history *h, unsigned long nr)
 {
-	/* May race with the eviction, tkh_lookup() starts over then */
-	*span = data_race(*tkh_span(h, nr));			/* LMM(tkh_copy_span:A) */
+	return data_race(*tkh_span(h, nr));			/* LMM(tkh_copy_span:A) */
 }
 
-static void tkh_copy_open(const struct tk_history *h, unsigned long tail, struct tkh_open *open)
+/* This one is written again by the next fold but one */
+static __always_inline struct tkh_open tkh_copy_open(const struct tk_history *h,
+						     unsigned long tail)
 {
-	/* May race with the next but one fold, tkh_lookup() starts over then */
-	*open = data_race(h->open[tkh_latch(tail)]);		/* LMM(tkh_copy_open:A) */
+	return data_race(h->open[tkh_latch(tail)]);		/* LMM(tkh_copy_open:A) */
 }
 
 /* Was all intact that the lookup relies on when it was copied? */
@@ -762,18 +858,18 @@ static bool tkh_intact(const struct tk_history *h, const struct tkh_hit *hit)
 	       (!hit->closed || (long)(hit->oldest_span - READ_ONCE(h->span_tail)) >= 0);
 }
 
-/* Present position, provided that @hit holds the newest state */
-static u64 tkh_now(const struct tkh_hit *hit)
+/* Present position, provided that @state is the newest one */
+static u64 tkh_now(const struct tkh_state *state, const struct tkh_era *era)
 {
-	struct clocksource *clock = hit->era.clock;
-	u64 pos = hit->state.cycle_last;
+	struct clocksource *clock = era->clock;
+	u64 pos = state->cycle_last;
 
 	/* The counter may not be accessible while timekeeping is suspended */
-	if (hit->state.flags & TKH_SUSPENDED)
-		return hit->state.from;
+	if (state->flags & TKH_SUSPENDED)
+		return state->from;
 
-	return pos + clocksource_delta(clock->read(clock), tkh_pos_to_cycles(&hit->era, pos),
-				       hit->era.mask, clock->max_raw_delta); /* LMM(tkh_now:A) */
+	return pos + clocksource_delta(clock->read(clock), tkh_pos_to_cycles(era, pos),
+				       era->mask, clock->max_raw_delta); /* LMM(tkh_now:A) */
 }
 
 /*
@@ -820,7 +916,8 @@ static bool tkh_is_ahead(const struct tkh_era *era, u64 cycles, u64 end)
 
 /*
  * Find the newest installation which contains the counter value and set
- * tkh_hit::pos. Expects the newest state and its era in @hit.
+ * tkh_hit::pos and what depends on it. Expects the newest state and its era in
+ * @hit.
  */
 static int tkh_locate(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
 		      struct tkh_hit *hit)
@@ -829,6 +926,7 @@ static int tkh_locate(const struct tk_history *h, enum clocksource_ids cs_id, u6
 	struct tkh_era *era = &hit->era;
 	bool newest = true;
 	int ret = -ENODEV;
+	u32 nr;
 
 	for (;; newest = false) {
 		value = cycles;
@@ -836,14 +934,14 @@ static int tkh_locate(const struct tk_history *h, enum clocksource_ids cs_id, u6
 			u64 age;
 
 			if (newest)
-				end = tkh_now(hit);
+				end = tkh_now(&hit->state, era);
 			age = (tkh_pos_to_cycles(era, end) - value) & era->mask;
 			/*
 			 * The counter may have been read before @cycles was
 			 * loaded. The branch prevents that for a second read.
 			 */
 			if (newest && age > era->mask >> 1) {
-				end = tkh_now(hit);
+				end = tkh_now(&hit->state, era);
 				age = (tkh_pos_to_cycles(era, end) - value) & era->mask;
 			}
 			if (end >= era->first && age <= end - era->first) {
@@ -865,52 +963,79 @@ static int tkh_locate(const struct tk_history *h, enum clocksource_ids cs_id, u6
 		/* What was there before the installation? */
 		if ((s32)(era->prev - READ_ONCE(h->era_tail)) < 0)
 			break;
-		hit->oldest_era = era->prev;
+		nr = era->prev;
+		if ((s32)(nr - hit->oldest_era) < 0)
+			hit->oldest_era = nr;
 		end = era->first - 1;
-		tkh_copy_era(h, hit->oldest_era, era);
+		*era = tkh_copy_era(h, nr);
 	}
 
-	/* Before the oldest installation, which may have been evicted or not */
-	if (ret == -ERANGE && !READ_ONCE(h->evicted))
+	/* Before the oldest installation, which is the first one unless eras were evicted */
+	if (ret == -ERANGE && READ_ONCE(h->era_tail) == TKH_FIRST_ERA)
 		return -ENODATA;
 	return ret;
 }
 
-/* Position of the switch to state @nr, which may be evicted meanwhile */
 static u64 tkh_state_from(const struct tk_history *h, unsigned long nr)
 {
-	/* As tkh_copy_state() */
-	return data_race(tkh_state(h, nr)->from);
+	return tkh_copy_state(h, nr).from;
 }
 
-/* Position of the switch to span @nr, which may be evicted meanwhile */
 static u64 tkh_span_from(const struct tk_history *h, unsigned long nr)
 {
-	/* As tkh_copy_span() */
-	return data_race(tkh_span(h, nr)->from);
+	return tkh_copy_span(h, nr).from;
+}
+
+static u32 tkh_state_era(const struct tk_history *h, unsigned long nr)
+{
+	return tkh_copy_state(h, nr).era;
+}
+
+static u32 tkh_span_era(const struct tk_history *h, unsigned long nr)
+{
+	return tkh_copy_span(h, nr).era;
 }
 
 /*
  * Find the newest state or span, not older than number @tail, whose switch is
- * below @pos. Number @nr is known to begin at @pos or later. Recent ones are
- * asked for most often, so gallop towards the past and bisect then.
+ * below @pos. Number @nr begins at @begin, which is @pos or later.
+ *
+ * States come at intervals which are about the same. Guess where to look,
+ * gallop from there, and bisect what is left.
  */
 static __always_inline bool tkh_search(const struct tk_history *h, unsigned long tail, u64 pos,
 				       u64 (*from)(const struct tk_history *h, unsigned long nr),
-				       unsigned long *nr)
+				       u64 begin, unsigned long *nr)
 {
-	unsigned long low = *nr, high, mid, step = TKH_STEP;
+	unsigned long low = tail, high = *nr, mid, step = TKH_STEP;
+	u64 oldest, steps;
 
-	do {
-		high = low;
-		/* The tail may even have passed, tkh_lookup() starts over then */
-		if ((long)(high - tail) <= 0)
-			return false;
-		low -= min(step, low - tail);
-		step *= 2;
-	} while (from(h, low) >= pos);
+	/* The tail may even have passed, tkh_lookup() starts over then */
+	if ((long)(high - low) <= 0)
+		return false;
+	oldest = from(h, low);
+	if (oldest >= pos)
+		return false;
 
-	/* from(low) < pos <= from(high) */
+	/* from(low) < pos <= from(high). The result of a race may be anything. */
+	steps = (high - low) / TKH_STEP;
+	steps = min(steps, div64_u64(begin - pos, div64_u64(begin - oldest, steps) ?: 1) + 1);
+	mid = high - steps * TKH_STEP;
+	if (from(h, mid) < pos) {
+		low = mid;
+		while (high - low > step && from(h, low + step) < pos) {
+			low += step;
+			step *= 2;
+		}
+		high = low + min(step, high - low);
+	} else {
+		high = mid;
+		while (high - low > step && from(h, high - step) >= pos) {
+			high -= step;
+			step *= 2;
+		}
+		low = high - min(step, high - low);
+	}
 	while (high - low > TKH_STEP) {
 		mid = low + (high - low) / (2 * TKH_STEP) * TKH_STEP;
 		if (from(h, mid) < pos)
@@ -935,9 +1060,9 @@ static int tkh_copy_eras(const struct tk_history *h, u32 next, struct tkh_hit *h
 	/* Do not forget about the eras which have led to this one */
 	if ((s32)(hit->state.era - hit->oldest_era) < 0)
 		hit->oldest_era = hit->state.era;
-	tkh_copy_era(h, hit->state.era, &hit->era);
+	hit->era = tkh_copy_era(h, hit->state.era);
 	if (hit->state.flags & TKH_SUSPENDED)
-		tkh_copy_era(h, next, &hit->next);
+		hit->next = tkh_copy_era(h, next).offs;
 	return 0;
 }
 
@@ -956,14 +1081,14 @@ static int tkh_lookup_span(const struct tk_history *h, unsigned long tail, struc
 
 	/* The open span is only good as long as the tail stays */
 	hit->oldest = tail;
-	tkh_copy_open(h, tail, &open);
+	open = tkh_copy_open(h, tail);
 	if (hit->pos > open.to)
 		return -ERANGE;
 
 	if (hit->pos > open.span.from) {
 		struct tkh_state state;
 
-		tkh_copy_state(h, tail, &state);
+		state = tkh_copy_state(h, tail);
 		span = open.span;
 		hit->to = open.to;
 		hit->end = open.end;
@@ -972,15 +1097,15 @@ static int tkh_lookup_span(const struct tk_history *h, unsigned long tail, struc
 		nr = open.nr;
 		hit->closed = true;
 		hit->oldest_span = READ_ONCE(h->span_tail);
-		if (!tkh_search(h, hit->oldest_span, hit->pos, tkh_span_from, &nr))
+		if (!tkh_search(h, hit->oldest_span, hit->pos, tkh_span_from, open.span.from, &nr))
 			return -ERANGE;
 
 		hit->oldest_span = nr;
-		tkh_copy_span(h, nr, &span);
+		span = tkh_copy_span(h, nr);
 		if (nr + TKH_STEP == open.nr)
 			next = open.span;
 		else
-			tkh_copy_span(h, nr + TKH_STEP, &next);
+			next = tkh_copy_span(h, nr + TKH_STEP);
 		hit->to = next.from;
 		next_era = next.era;
 		/* Not later than a suspend that follows, which is exact */
@@ -1017,9 +1142,9 @@ static int tkh_try_lookup(const struct tk_history *h, unsigned long head,
 	hit->end = KTIME_MAX;
 	hit->error_ns = 0;
 	hit->oldest = nr;
-	tkh_copy_state(h, nr, &hit->state);
+	hit->state = tkh_copy_state(h, nr);
 	hit->oldest_era = hit->state.era;
-	tkh_copy_era(h, hit->oldest_era, &hit->era);
+	hit->era = tkh_copy_era(h, hit->oldest_era);
 
 	ret = tkh_locate(h, cs_id, cycles, hit);
 	if (ret)
@@ -1032,16 +1157,112 @@ static int tkh_try_lookup(const struct tk_history *h, unsigned long head,
 
 	/* Order tkh_copy_open:A and tkh_copy_span:A after, pairs with tkh_push_state:A */
 	tail = smp_load_acquire(&h->tail);			/* LMM(tkh_try_lookup:A) */
-	if (!tkh_search(h, tail, hit->pos, tkh_state_from, &nr))
+	if (!tkh_search(h, tail, hit->pos, tkh_state_from, hit->state.from, &nr))
 		return tkh_lookup_span(h, tail, hit);
 
 	hit->oldest = nr;
-	tkh_copy_state(h, nr, &hit->state);
+	hit->state = tkh_copy_state(h, nr);
 	if (hit->state.flags & TKH_SUSPENDED) {
-		tkh_copy_state(h, nr + TKH_STEP, &next);
+		next = tkh_copy_state(h, nr + TKH_STEP);
 		hit->to = next.from;
 	}
 	return tkh_copy_eras(h, next.era, hit);
+}
+
+/* What is read in place may be evicted meanwhile, tkh_valid() tells */
+#define tkh_peek(expr)	data_race(expr)
+
+/**
+ * struct tkh_spot - Where the exact history has an answer
+ * @pos:	Position of the counter value
+ * @to:		Last position for which @state is known to be in force
+ * @now:	Position of the counter
+ * @state:	The state in force
+ * @era:	The era of @state
+ * @head:	Number after the newest state
+ */
+struct tkh_spot {
+	u64			pos;
+	u64			to;
+	u64			now;
+	const struct tkh_state	*state;
+	const struct tkh_era	*era;
+	unsigned long		head;
+};
+
+/*
+ * The short way for what is asked for most often: values of the clocksource's
+ * own counter since its installation for which there is an exact state, while
+ * no update is in flight. Leave all else to tkh_lookup().
+ *
+ * This is the reader of a sequence count, which tk_history::head is, too.
+ * Nothing is copied: compute with what @spot points to, then ask tkh_valid().
+ */
+static __always_inline bool tkh_find(const struct tk_history *h, enum clocksource_ids cs_id,
+				     u64 cycles, struct tkh_spot *spot)
+{
+	/* Order what follows after, pairs with tkh_end:A */
+	unsigned long head = smp_load_acquire(&h->head);	/* LMM(tkh_find:A) */
+	unsigned long nr = head - TKH_STEP;
+	const struct tkh_state *state = tkh_state(h, nr);
+	const struct tkh_era *era = tkh_era(h, tkh_peek(state->era));
+	u64 now, since, age, from, mask;
+	struct clocksource *clock;
+
+	if (head & TKH_MARKS || cs_id == CSID_GENERIC || tkh_peek(era->cs_id) != cs_id ||
+	    tkh_peek(state->flags) & TKH_SUSPENDED)
+		return false;
+
+	clock = READ_ONCE(era->clock);
+	now = clock->read(clock);				/* LMM(tkh_find:B) */
+
+	from = tkh_peek(state->from);				/* LMM(tkh_find:C) */
+	mask = tkh_peek(era->mask);				/* LMM(tkh_find:D) */
+	since = (now - (from - tkh_peek(era->bias))) & mask;
+	age = (now - cycles) & mask;
+	/* The counter lags behind, or the value is ahead of it */
+	if (since > mask >> 1 || age > mask >> 1)
+		return false;
+
+	spot->pos = from + since - age;
+	spot->now = from + since;
+	spot->to = spot->now;
+	if (age >= since) {
+		if (age - since >= from + 1 - tkh_peek(era->first) ||
+		    !tkh_search(h, READ_ONCE(h->tail), spot->pos, tkh_state_from, from, &nr))
+			return false;
+
+		spot->to = tkh_state_from(h, nr + TKH_STEP);
+		state = tkh_state(h, nr);
+		era = tkh_era(h, tkh_peek(state->era));
+		if (tkh_peek(state->flags) & TKH_SUSPENDED ||
+		    (s32)(tkh_peek(state->era) - READ_ONCE(h->era_tail)) < 0)
+			return false;
+	}
+	spot->state = state;
+	spot->era = era;
+	spot->head = head;
+	return true;
+}
+
+static __always_inline ktime_t tkh_spot_time(const struct tkh_spot *spot, clockid_t clock)
+{
+	if (clock == CLOCK_MONOTONIC_RAW)
+		return tkh_peek(tkh_raw(spot->era, spot->pos));
+
+	return tkh_peek(tkh_line(spot->state, spot->pos) + tkh_offset(&spot->era->offs, clock));
+}
+
+/* Nothing is evicted as long as there is no update */
+static __always_inline bool tkh_valid(const struct tk_history *h, const struct tkh_spot *spot)
+{
+	/*
+	 * Order tkh_find:B, tkh_find:C, tkh_find:D and what was read with @spot
+	 * before tkh_valid:A. Pairs with tkh_push_state:A, tkh_push_era:A and
+	 * tkh_begin:A.
+	 */
+	smp_rmb();
+	return READ_ONCE(h->head) == spot->head;		/* LMM(tkh_valid:A) */
 }
 
 /* Find the state in force when counter @cs_id had the value @cycles */
@@ -1093,49 +1314,33 @@ static s64 tkh_slept(const struct tkh_hit *hit, s64 sleep)
 	return mul_u64_u64_div_u64(sleep, part, all);
 }
 
-static ktime_t tkh_offset(const struct tkh_era *era, clockid_t clock)
+static noinline ktime_t tkh_time_in_suspend(const struct tkh_hit *hit, clockid_t clock)
 {
-	switch (clock) {
-	case CLOCK_REALTIME:
-		return era->offs_real;
-	case CLOCK_BOOTTIME:
-		return era->offs_boot;
-	case CLOCK_TAI:
-	/* offs_tai and offs_aux of struct timekeeper are one */
-	case CLOCK_AUX ... CLOCK_AUX_LAST:
-		return era->offs_tai;
-	default:
-		return 0;
-	}
+	const struct tkh_state *state = &hit->state;
+	ktime_t offs = tkh_offset(&hit->era.offs, clock);
+
+	/* The lines stand still */
+	if (clock == CLOCK_MONOTONIC_RAW)
+		return tkh_raw(&hit->era, state->from);
+
+	offs += tkh_slept(hit, tkh_offset(&hit->next, clock) - offs);
+	return min(tkh_line(state, state->from), hit->end) + offs;
 }
 
 static ktime_t tkh_time(const struct tkh_hit *hit, clockid_t clock)
 {
-	const struct tkh_state *state = &hit->state;
-	const struct tkh_era *era = &hit->era;
-	bool suspended = state->flags & TKH_SUSPENDED;
-	/* The lines stand still during suspend */
-	u64 pos = suspended ? state->from : hit->pos;
-	ktime_t offs, mono;
+	if (unlikely(hit->state.flags & TKH_SUSPENDED))
+		return tkh_time_in_suspend(hit, clock);
 
-	/*
-	 * A line can be hours long, far beyond clocksource::max_cycles: take
-	 * the wide multiplication. Up to max_cycles it has the same result as
-	 * the short one of timekeeping_cycles_to_ns().
-	 */
-	if (clock == CLOCK_MONOTONIC_RAW) {
-		return era->raw_base +
-		       mul_u64_u32_add_u64_shr(pos - era->raw_cycle_last, era->raw_mult,
-					       era->raw_xtime_nsec, era->raw_shift);
-	}
+	if (clock == CLOCK_MONOTONIC_RAW)
+		return tkh_raw(&hit->era, hit->pos);
+	return min(tkh_line(&hit->state, hit->pos), hit->end) + tkh_offset(&hit->era.offs, clock);
+}
 
-	offs = tkh_offset(era, clock);
-	if (suspended)
-		offs += tkh_slept(hit, tkh_offset(&hit->next, clock) - offs);
-
-	mono = state->base + mul_u64_u32_add_u64_shr(pos - state->cycle_last, state->mult,
-						     state->xtime_nsec, state->shift);
-	return min(mono, hit->end) + offs;
+static u32 tkh_error(const struct tkh_hit *hit, clockid_t clock)
+{
+	/* Eras are exact in the long history, too */
+	return clock == CLOCK_MONOTONIC_RAW ? 0 : hit->error_ns;
 }
 
 static int tkh_check_clock(clockid_t clock)
@@ -1153,10 +1358,10 @@ static int tkh_check_clock(clockid_t clock)
 	}
 }
 
-int tkh_convert(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
-		clockid_t clock, ktime_t *time, u32 *error_ns)
+static noinline int tkh_convert_any(const struct tk_history *h, enum clocksource_ids cs_id,
+				    u64 cycles, clockid_t clock, ktime_t *time, u32 *error_ns)
 {
-	struct tkh_hit hit;
+	struct tkh_hit hit __uninitialized;
 	int ret;
 
 	ret = tkh_check_clock(clock) ?: tkh_lookup(h, cs_id, cycles, &hit);
@@ -1164,16 +1369,56 @@ int tkh_convert(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycl
 		return ret;
 
 	*time = tkh_time(&hit, clock);
-	/* Eras are exact in the long history, too */
-	*error_ns = clock == CLOCK_MONOTONIC_RAW ? 0 : hit.error_ns;
+	*error_ns = tkh_error(&hit, clock);
 	return 0;
+}
+
+static __always_inline int __tkh_convert(const struct tk_history *h, enum clocksource_ids cs_id,
+					 u64 cycles, clockid_t clock, ktime_t *time, u32 *error_ns)
+{
+	struct tkh_spot spot;
+
+	if (!tkh_check_clock(clock) && tkh_find(h, cs_id, cycles, &spot)) {
+		ktime_t result = tkh_spot_time(&spot, clock);
+
+		if (tkh_valid(h, &spot)) {
+			*time = result;
+			*error_ns = 0;
+			return 0;
+		}
+	}
+	return tkh_convert_any(h, cs_id, cycles, clock, time, error_ns);
+}
+
+int tkh_convert(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
+		clockid_t clock, ktime_t *time, u32 *error_ns)
+{
+	return __tkh_convert(h, cs_id, cycles, clock, time, error_ns);
 }
 
 int tkh_convert_all(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
 		    struct ktime_conversion *conv)
 {
-	struct tkh_hit hit;
+	struct tkh_hit hit __uninitialized;
+	struct tkh_spot spot;
 	int ret;
+
+	if (tkh_find(h, cs_id, cycles, &spot)) {
+		struct ktime_conversion got = {
+			.mono			= tkh_spot_time(&spot, CLOCK_MONOTONIC),
+			.boot			= tkh_spot_time(&spot, CLOCK_BOOTTIME),
+			.real			= tkh_spot_time(&spot, CLOCK_REALTIME),
+			.tai			= tkh_spot_time(&spot, CLOCK_TAI),
+			.raw			= tkh_spot_time(&spot, CLOCK_MONOTONIC_RAW),
+			.clock_was_set_seq	= tkh_peek(spot.era->clock_was_set_seq),
+			.cs_was_changed_seq	= tkh_peek(spot.era->cs_was_changed_seq),
+		};
+
+		if (tkh_valid(h, &spot)) {
+			*conv = got;
+			return 0;
+		}
+	}
 
 	ret = tkh_lookup(h, cs_id, cycles, &hit);
 	if (ret)
@@ -1196,16 +1441,102 @@ int tkh_convert_all(const struct tk_history *h, enum clocksource_ids cs_id, u64 
 	return 0;
 }
 
-static u32 tkh_state_era(const struct tk_history *h, unsigned long nr)
+/**
+ * struct tkh_piece - One clock, as long as a state is in force
+ * @first:	First counter value
+ * @len:	Number of counter values
+ * @mask:	Mask of the counter
+ * @cycles:	Cycles from the one that @nsec belongs to up to @first
+ * @nsec:	Shifted nanoseconds
+ * @base:	Time in nanoseconds on top of them
+ * @mult:	Multiplier
+ * @shift:	Shift of the multiplication
+ */
+struct tkh_piece {
+	u64	first;
+	u64	len;
+	u64	mask;
+	u64	cycles;
+	u64	nsec;
+	ktime_t	base;
+	u32	mult;
+	u32	shift;
+};
+
+static __always_inline bool tkh_in_piece(const struct tkh_piece *piece, u64 cycles)
 {
-	/* As tkh_copy_state() */
-	return data_race(tkh_state(h, nr)->era);
+	return ((cycles - piece->first) & piece->mask) < piece->len;
 }
 
-static u32 tkh_span_era(const struct tk_history *h, unsigned long nr)
+static __always_inline ktime_t tkh_piece_time(const struct tkh_piece *piece, u64 cycles)
 {
-	/* As tkh_copy_span() */
-	return data_race(tkh_span(h, nr)->era);
+	u64 delta = piece->cycles + ((cycles - piece->first) & piece->mask);
+
+	return piece->base + mul_u64_u32_add_u64_shr(delta, piece->mult, piece->nsec,
+						     piece->shift);
+}
+
+/* Copy what all values need that were read while the state of @cycles was in force */
+static bool tkh_find_piece(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
+			   clockid_t clock, struct tkh_piece *piece)
+{
+	const struct tkh_state *state;
+	const struct tkh_era *era;
+	struct tkh_spot spot;
+	u64 from;
+
+	if (!tkh_find(h, cs_id, cycles, &spot))
+		return false;
+
+	/* Until it turns out that it was intact */
+	piece->len = 0;
+	state = spot.state;
+	era = spot.era;
+	from = tkh_peek(state->from);
+	piece->mask = tkh_peek(era->mask);
+	piece->first = from + 1 - tkh_peek(era->bias);
+	if (clock == CLOCK_MONOTONIC_RAW) {
+		piece->cycles = from + 1 - tkh_peek(era->raw_cycle_last);
+		piece->nsec = tkh_peek(era->raw_xtime_nsec);
+		piece->base = tkh_peek(era->raw_base);
+		piece->mult = tkh_peek(era->raw_mult);
+		piece->shift = tkh_peek(era->raw_shift);
+	} else {
+		piece->cycles = from + 1 - tkh_peek(state->cycle_last);
+		piece->nsec = tkh_peek(state->xtime_nsec);
+		piece->base = tkh_peek(state->base + tkh_offset(&era->offs, clock));
+		piece->mult = tkh_peek(state->mult);
+		piece->shift = tkh_peek(state->shift);
+	}
+	if (!tkh_valid(h, &spot))
+		return false;
+
+	/* After a whole lap of the counter its values are those of another state */
+	if (spot.now - from > piece->mask)
+		return false;
+
+	piece->len = spot.to - from;
+	return true;
+}
+
+/* Each status is that of tkh_convert() */
+void tkh_convert_batch(const struct tk_history *h, enum clocksource_ids cs_id, const u64 *cycles,
+		       unsigned int nr, clockid_t clock, struct ktime_cycles_time *times)
+{
+	struct tkh_piece piece = { };
+
+	for (unsigned int i = 0; i < nr; i++) {
+		struct ktime_cycles_time *out = &times[i];
+
+		*out = (struct ktime_cycles_time) { };
+		if (tkh_in_piece(&piece, cycles[i]) ||
+		    tkh_find_piece(h, cs_id, cycles[i], clock, &piece)) {
+			out->time = tkh_piece_time(&piece, cycles[i]);
+		} else {
+			out->status = tkh_convert(h, cs_id, cycles[i], clock, &out->time,
+						  &out->error_ns);
+		}
+	}
 }
 
 /* Find the oldest state or span from @low on whose era may be read, or @high */
@@ -1239,7 +1570,7 @@ static u64 tkh_oldest_cycles(const struct tk_history *h, struct tkh_era era, u64
 
 	/* The clocksource may have been installed more than once */
 	while ((s32)(era.prev - oldest) >= 0 && (s32)(era.prev - READ_ONCE(h->era_tail)) >= 0) {
-		tkh_copy_era(h, era.prev, &era);
+		era = tkh_copy_era(h, era.prev);
 		if (era.cs_id == cs_id)
 			cycles = tkh_pos_to_cycles(&era, max(from + 1, era.first));
 	}
@@ -1268,7 +1599,7 @@ static void tkh_get_ends(const struct tk_history *h, unsigned long head, struct 
 	ends->state = tkh_oldest(h, tail, head - TKH_STEP, tkh_state_era);
 	era = tkh_state_era(h, ends->state);
 
-	tkh_copy_open(h, tail, &ends->open);
+	ends->open = tkh_copy_open(h, tail);
 	if ((s32)(ends->open.span.era - READ_ONCE(h->era_tail)) < 0)
 		ends->open.to = 0;
 	ends->span = ends->open.nr;
@@ -1299,15 +1630,15 @@ int tkh_get_info(const struct tk_history *h, struct ktime_history_info *info)
 
 		head &= ~TKH_MARKS;
 		tkh_get_ends(h, head, &hit, &ends);
-		tkh_copy_state(h, head - TKH_STEP, &hit.state);
-		tkh_copy_era(h, hit.state.era, &hit.era);
+		hit.state = tkh_copy_state(h, head - TKH_STEP);
+		hit.era = tkh_copy_era(h, hit.state.era);
 
 		got = (struct ktime_history_info) { .cs_id = hit.era.cs_id };
 		if (got.cs_id == CSID_GENERIC)
 			continue;
 
 		got.freq_khz = hit.era.clock->freq_khz;
-		got.newest = tkh_pos_to_cycles(&hit.era, tkh_now(&hit));
+		got.newest = tkh_pos_to_cycles(&hit.era, tkh_now(&hit.state, &hit.era));
 		got.oldest_exact = tkh_oldest_cycles(h, hit.era, tkh_state_from(h, ends.state),
 						     tkh_state_era(h, ends.state));
 		got.oldest = got.oldest_exact;
@@ -1421,6 +1752,23 @@ static struct tk_history *tkh_of(const struct timekeeper *tk)
 }
 
 /**
+ * tk_history_prepare - Prepare to record an update of a timekeeper
+ * @tk:		The timekeeper which is about to be published
+ * @was_set:	timekeeper::clock_was_set_seq is about to change
+ *
+ * To be called before tk_history_begin(). Nothing that readers use may change
+ * in @tk from here on, but for that number.
+ */
+void tk_history_prepare(const struct timekeeper *tk, bool was_set)
+{
+	struct tk_history *h = tkh_of(tk);
+
+	/* Auxiliary clocks do not know about suspend, and go on with the counter */
+	if (h)
+		tkh_prepare(h, tk, timekeeping_suspended && tk->id == TIMEKEEPER_CORE, was_set);
+}
+
+/**
  * tk_history_begin - Begin an update of a timekeeper
  * @tk:	The timekeeper which is about to be published
  *
@@ -1431,7 +1779,7 @@ void tk_history_begin(const struct timekeeper *tk)
 {
 	struct tk_history *h = tkh_of(tk);
 
-	if (h)
+	if (h && h->news != TKH_NO_NEWS)
 		tkh_begin(h);
 }
 
@@ -1445,9 +1793,8 @@ void tk_history_end(const struct timekeeper *tk)
 {
 	struct tk_history *h = tkh_of(tk);
 
-	/* Auxiliary clocks do not know about suspend, and go on with the counter */
-	if (h)
-		tkh_end(h, tk, timekeeping_suspended && tk->id == TIMEKEEPER_CORE);
+	if (h && h->news != TKH_NO_NEWS)
+		tkh_end(h, tk);
 }
 
 /* The history of @clock, if there is one at this moment. For RCU readers. */
@@ -1489,8 +1836,9 @@ static int tkh_convert_clock(enum clocksource_ids cs_id, u64 cycles, clockid_t c
 int tk_history_convert(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
 		       ktime_t *systime, ktime_t *monoraw)
 {
+	struct tkh_hit hit __uninitialized;
 	const struct tk_history *h;
-	struct tkh_hit hit;
+	struct tkh_spot spot;
 	int ret;
 
 	ret = tkh_check_clock(clock);
@@ -1499,7 +1847,21 @@ int tk_history_convert(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
 
 	guard(rcu)();
 	h = tkh_get(clock);
-	ret = h ? tkh_lookup(h, cs_id, cycles, &hit) : -ENODEV;
+	if (!h)
+		return -ENODEV;
+
+	if (tkh_find(h, cs_id, cycles, &spot)) {
+		ktime_t time = tkh_spot_time(&spot, clock);
+		ktime_t raw = tkh_spot_time(&spot, CLOCK_MONOTONIC_RAW);
+
+		if (tkh_valid(h, &spot)) {
+			*systime = time;
+			*monoraw = raw;
+			return 0;
+		}
+	}
+
+	ret = tkh_lookup(h, cs_id, cycles, &hit);
 	if (ret)
 		return ret;
 
@@ -1530,7 +1892,8 @@ int tk_history_convert(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
  *	    interval which it is about to end, as ktime_get() does for every
  *	    update. Like ktime_get(), not to be called from within the update.
  *	    In NMI it does not wait, but fails with -EAGAIN. The cost is a
- *	    counter read, and O(log n) in the age of @cycles in updates.
+ *	    counter read, and a search in O(log n) of the history's size which
+ *	    mostly takes one step.
  *
  * Return:
  * * 0 - @time has been stored.
@@ -1547,6 +1910,9 @@ int ktime_convert_cycles(enum clocksource_ids cs_id, u64 cycles, clockid_t clock
 {
 	u32 error_ns;
 
+	/* Most often it is a clock of the core timekeeper, which needs no RCU */
+	if (clock < CLOCK_AUX)
+		return __tkh_convert(&tkh_core.h, cs_id, cycles, clock, time, &error_ns);
 	return tkh_convert_clock(cs_id, cycles, clock, time, &error_ns);
 }
 EXPORT_SYMBOL_GPL(ktime_convert_cycles);
@@ -1578,7 +1944,10 @@ EXPORT_SYMBOL_GPL(ktime_convert_cycles_all);
  * @clock:	The clock, see ktime_convert_cycles()
  * @times:	Where to store the @nr results
  *
- * The values are converted one by one and each has a status of its own.
+ * Each value has a status of its own. Values which follow one with the same
+ * state in force are the cheapest ones, so it pays to have them sorted. Where
+ * the result depends on the present time, as that of a counter which wraps, it
+ * is the one of some moment during the call.
  *
  * Context: As ktime_convert_cycles(). The caller is in charge of not
  *	    converting for too long at a stretch.
@@ -1590,22 +1959,19 @@ EXPORT_SYMBOL_GPL(ktime_convert_cycles_all);
 int ktime_convert_cycles_batch(enum clocksource_ids cs_id, const u64 *cycles, unsigned int nr,
 			       clockid_t clock, struct ktime_cycles_time *times)
 {
-	unsigned int i;
+	const struct tk_history *h;
 	int ret;
 
 	ret = tkh_check_clock(clock);
 	if (ret)
 		return ret;
-	scoped_guard(rcu) {
-		if (cs_id == CSID_GENERIC || !tkh_get(clock))
-			return -ENODEV;
-	}
 
-	for (i = 0; i < nr; i++) {
-		times[i] = (struct ktime_cycles_time) { };
-		times[i].status = tkh_convert_clock(cs_id, cycles[i], clock, &times[i].time,
-						    &times[i].error_ns);
-	}
+	guard(rcu)();
+	h = tkh_get(clock);
+	if (!h || cs_id == CSID_GENERIC)
+		return -ENODEV;
+
+	tkh_convert_batch(h, cs_id, cycles, nr, clock, times);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(ktime_convert_cycles_batch);
@@ -1638,7 +2004,7 @@ static void tkh_show_era(struct seq_file *m, u32 nr, const struct tkh_era *era)
 			   era->base_num, era->base_den, era->base_offset);
 	}
 	seq_printf(m, "  offsets in ns: real %lld boot %lld tai %lld, clock was set %u\n",
-		   era->offs_real, era->offs_boot, era->offs_tai, era->clock_was_set_seq);
+		   era->offs.real, era->offs.boot, era->offs.tai, era->clock_was_set_seq);
 }
 
 /* One line of the history, below the era that it belongs to */
@@ -1669,8 +2035,8 @@ static void tkh_show_spans(struct seq_file *m, const struct tk_history *h,
 		struct tkh_span span = ends->open.span;
 
 		if (hit.closed)
-			tkh_copy_span(h, nr, &span);
-		tkh_copy_era(h, span.era, &hit.era);
+			span = tkh_copy_span(h, nr);
+		hit.era = tkh_copy_era(h, span.era);
 		/* The open span is a copy already */
 		hit.oldest = READ_ONCE(h->tail);
 		hit.oldest_era = span.era;
@@ -1693,18 +2059,15 @@ static void tkh_show_states(struct seq_file *m, const struct tk_history *h,
 	for (nr = ends->state; (long)(head - nr) > 0; nr += TKH_STEP) {
 		struct tkh_hit hit = { .oldest = nr };
 		struct tkh_state state;
-		ktime_t mono;
 
-		tkh_copy_state(h, nr, &state);
-		tkh_copy_era(h, state.era, &hit.era);
+		state = tkh_copy_state(h, nr);
+		hit.era = tkh_copy_era(h, state.era);
 		hit.oldest_era = state.era;
 		if (!tkh_intact(h, &hit))
 			continue;
 
-		mono = state.base + mul_u64_u32_add_u64_shr(state.from + 1 - state.cycle_last,
-							    state.mult, state.xtime_nsec,
-							    state.shift);
-		tkh_show_piece(m, &hit.era, state.era, shown, state.from, mono,
+		tkh_show_piece(m, &hit.era, state.era, shown, state.from,
+			       tkh_state_mono(&state, state.from + 1),
 			       (u64)state.mult << 32, state.flags & TKH_SUSPENDED);
 	}
 }

@@ -105,6 +105,18 @@ struct tkh_fit {
 };
 
 /**
+ * struct tkh_offsets - Offsets from CLOCK_MONOTONIC, in nanoseconds
+ * @real:	To CLOCK_REALTIME
+ * @boot:	To CLOCK_BOOTTIME
+ * @tai:	To CLOCK_TAI, or to the auxiliary clock whose history this is
+ */
+struct tkh_offsets {
+	ktime_t		real;
+	ktime_t		boot;
+	ktime_t		tai;
+};
+
+/**
  * struct tkh_era - What many consecutive states have in common
  * @clock:		The clocksource
  * @cs_id:		ID of @clock, CSID_GENERIC for a time without history
@@ -117,10 +129,7 @@ struct tkh_fit {
  * @raw_base:		CLOCK_MONOTONIC_RAW base in nanoseconds
  * @raw_mult:		Multiplier of CLOCK_MONOTONIC_RAW
  * @raw_shift:		Shift of the multiplication
- * @offs_real:		Offset from CLOCK_MONOTONIC to CLOCK_REALTIME
- * @offs_boot:		Offset from CLOCK_MONOTONIC to CLOCK_BOOTTIME
- * @offs_tai:		Offset from CLOCK_MONOTONIC to CLOCK_TAI, or to the
- *			auxiliary clock whose history this is
+ * @offs:		Offsets to the other clocks
  * @clock_was_set_seq:	Sequence number of clock was set events
  * @cs_was_changed_seq:	Sequence number of clocksource change events
  * @base_id:		ID of the base clock of @clock, CSID_GENERIC for none
@@ -140,15 +149,41 @@ struct tkh_era {
 	ktime_t			raw_base;
 	u32			raw_mult;
 	u32			raw_shift;
-	ktime_t			offs_real;
-	ktime_t			offs_boot;
-	ktime_t			offs_tai;
+	struct tkh_offsets	offs;
 	u32			clock_was_set_seq;
 	u8			cs_was_changed_seq;
 	enum clocksource_ids	base_id;
 	u32			base_num;
 	u32			base_den;
 	u64			base_offset;
+};
+
+/**
+ * struct tkh_line - From position to time, whatever point it is given by
+ * @offset:	Shifted nanoseconds at position 0, modulo 2^64
+ * @mult:	Multiplier
+ * @shift:	Shift of the multiplication
+ */
+struct tkh_line {
+	u64		offset;
+	u32		mult;
+	u32		shift;
+};
+
+/**
+ * enum tkh_news - What is new in an update of the timekeeper
+ * @TKH_NO_NEWS:	Nothing, it continues the newest state
+ * @TKH_NEW_STATE:	The line of CLOCK_MONOTONIC
+ * @TKH_NEW_ERA:	Something else that readers use, and possibly the line
+ * @TKH_NEW_BASE:	The ratio to the base clock, which is an installation
+ * @TKH_NEW_CLOCK:	The clocksource, or its counter has started anew
+ */
+enum tkh_news {
+	TKH_NO_NEWS,
+	TKH_NEW_STATE,
+	TKH_NEW_ERA,
+	TKH_NEW_BASE,
+	TKH_NEW_CLOCK,
 };
 
 /**
@@ -163,12 +198,23 @@ struct tkh_era {
  * @nr_states:		Size of @states, a power of two
  * @nr_spans:		Size of @spans, a power of two
  * @nr_eras:		Size of @eras, a power of two
- * @evicted:		A span or an era was evicted since the first update
  * @open:		The span which is growing, latched by @tail
  * @fit:		More about the span which is growing, writer only
- * @clock:		Clocksource of the newest era, writer only
- * @switch_cycles:	Counter value at the switch in flight, writer only
- * @cycle_last:		Position of the last update's cycle_last, writer only
+ *
+ * Of the last update, or the one in flight, and the writer's only:
+ * @news:		What is new in it
+ * @flags:		TKH_* flags
+ * @mono:		Line of CLOCK_MONOTONIC
+ * @raw:		Line of CLOCK_MONOTONIC_RAW
+ * @offs:		Offsets to the other clocks
+ * @clock_was_set_seq:	Sequence number of clock was set events
+ * @cs_was_changed_seq:	Sequence number of clocksource change events
+ * @has_base:		The clocksource has a base clock
+ * @clock:		The clocksource
+ * @switch_cycles:	Counter value at the switch
+ * @cycles:		Counter value of cycle_last
+ * @cycle_last:		Position of cycle_last
+ * @renewed:		Position of cycle_last in the newest state
  *
  * The writer is serialized by the lock of the timekeeper.
  */
@@ -183,13 +229,22 @@ struct tk_history {
 	unsigned int		nr_states;
 	unsigned int		nr_spans;
 	unsigned int		nr_eras;
-	bool			evicted;
 	struct tkh_open		open[2];
 	struct tkh_fit		fit;
 
+	enum tkh_news		news;
+	u32			flags;
+	struct tkh_line		mono;
+	struct tkh_line		raw;
+	struct tkh_offsets	offs;
+	u32			clock_was_set_seq;
+	u8			cs_was_changed_seq;
+	bool			has_base;
 	struct clocksource	*clock;
 	u64			switch_cycles;
+	u64			cycles;
 	u64			cycle_last;
+	u64			renewed;
 };
 
 /*
@@ -213,10 +268,13 @@ struct tk_history {
 	.open		= { { .nr = TKH_FIRST } },	\
 }
 
+void tkh_prepare(struct tk_history *h, const struct timekeeper *tk, bool suspended, bool was_set);
 void tkh_begin(struct tk_history *h);
-void tkh_end(struct tk_history *h, const struct timekeeper *tk, bool suspended);
+void tkh_end(struct tk_history *h, const struct timekeeper *tk);
 int tkh_convert(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
 		clockid_t clock, ktime_t *time, u32 *error_ns);
+void tkh_convert_batch(const struct tk_history *h, enum clocksource_ids cs_id, const u64 *cycles,
+		       unsigned int nr, clockid_t clock, struct ktime_cycles_time *times);
 int tkh_convert_all(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
 		    struct ktime_conversion *conv);
 int tkh_get_info(const struct tk_history *h, struct ktime_history_info *info);

@@ -13,10 +13,16 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/hardirq.h>
+#include <linux/hash.h>
 #include <linux/kthread.h>
 #include <linux/mount.h>
+#include <linux/perf_event.h>
 #include <linux/prandom.h>
 #include <linux/random.h>
+#include <linux/sched/clock.h>
+#include <linux/stop_machine.h>
+#include <linux/suspend.h>
+#include <linux/syscore_ops.h>
 #include <linux/timekeeper_internal.h>
 #include <linux/timekeeping.h>
 #include <linux/timex.h>
@@ -77,6 +83,8 @@ struct sim {
 	s64			offset;
 	u64			next_change;
 	u64			tick_length;
+	/* The last value that was converted */
+	u64			value;
 	/* What the next update will be besides a change of rate */
 	bool			rare;
 	bool			suspended;
@@ -141,12 +149,13 @@ static void sim_update(struct sim *sim)
 	counter->now += below(sim, sim->delay);
 	if (last && last->counter != counter)
 		last->counter->now += below(sim, sim->delay);
+	tkh_prepare(&sim->h, tk, sim->suspended, false);
 	tkh_begin(&sim->h);
 	from = counter->now;
 	if (last && !last->suspended)
 		last->to = last->counter->now;
 	counter->now += below(sim, sim->delay);
-	tkh_end(&sim->h, tk, sim->suspended);
+	tkh_end(&sim->h, tk);
 
 	if (sim->suspended) {
 		/* Nobody reads between cycle_last and the switch */
@@ -309,6 +318,8 @@ static void sim_resume(struct sim *sim, s64 slept)
 	sim_update(sim);
 }
 
+KUNIT_DEFINE_ACTION_WRAPPER(kvfree_action, kvfree, const void *);
+
 static struct sim *sim_create(struct kunit *test, unsigned int bits, unsigned int nr_states,
 			      unsigned int nr_spans, unsigned int nr_eras, u64 start)
 {
@@ -317,8 +328,7 @@ static struct sim *sim_create(struct kunit *test, unsigned int bits, unsigned in
 	KUNIT_ASSERT_NOT_NULL(test, sim);
 	sim->refs = kvcalloc(MAX_REFS, sizeof(*sim->refs), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, sim->refs);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, (kunit_action_t *)kvfree,
-							   sim->refs));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, kvfree_action, sim->refs));
 	sim_init_history(test, &sim->h, nr_states, nr_spans, nr_eras);
 	sim->delay = 40;
 	prandom_seed_state(&sim->rnd, 0x7e57ab1e + bits * 1000 + nr_states);
@@ -454,6 +464,15 @@ static void check_value(struct kunit *test, struct sim *sim, enum clocksource_id
 {
 	struct ktime_conversion got, want = { };
 	clockid_t clock = clocks[below(sim, ARRAY_SIZE(clocks))];
+	/*
+	 * Behind another value, whose state a batch uses again if it can. A
+	 * larger one that the counter has not reached yet is from a lap ago.
+	 */
+	u32 hash = hash_64(cycles, 32);
+	u64 batch[] = {
+		hash & 1 ? sim->value : cycles + 1 + (hash >> 8 >> (hash >> 1) % 24), cycles,
+	};
+	struct ktime_cycles_time times[2];
 	unsigned int states = 0, eras = 1;
 	u32 error = 42, is_raw;
 	struct ref *ref, *r;
@@ -466,6 +485,11 @@ static void check_value(struct kunit *test, struct sim *sim, enum clocksource_id
 	ret = tkh_convert_all(&sim->h, id, cycles, &got);
 	one = tkh_convert(&sim->h, id, cycles, clock, &time, &error);
 	KUNIT_ASSERT_EQ(test, ret, one);
+	tkh_convert_batch(&sim->h, id, batch, 2, clock, times);
+	KUNIT_ASSERT_EQ(test, ret, times[1].status);
+	KUNIT_ASSERT_EQ(test, ret ? 0 : time, times[1].time);
+	KUNIT_ASSERT_EQ(test, ret ? 0 : error, times[1].error_ns);
+	sim->value = cycles;
 
 	/* Updates since then, and how many of them have begun an era */
 	for (r = ref; r && r < &sim->refs[sim->nr_refs]; r++) {
@@ -774,7 +798,7 @@ static void tkh_test_steady_narrow(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, tally.refused, 0);
 	/* One state per quarter of the range */
 	KUNIT_EXPECT_LE(test, sim->h.head - sim->h.tail, TKH_STEP * 64);
-	KUNIT_EXPECT_FALSE(test, sim->h.evicted);
+	KUNIT_EXPECT_EQ(test, sim->h.era_tail, TKH_FIRST_ERA);
 }
 
 /*
@@ -1051,8 +1075,9 @@ static void tkh_test_long(struct kunit *test)
 	sim_init_history(test, &sim->h, sim->h.nr_states, sim->h.nr_spans, sim->h.nr_eras);
 	sim_install(sim, sim->counter);
 	sim_setup_ntp(sim, p->hz);
+	tkh_prepare(&sim->h, &sim->tk, false, false);
 	tkh_begin(&sim->h);
-	tkh_end(&sim->h, &sim->tk, false);
+	tkh_end(&sim->h, &sim->tk);
 	start = sim->counter->now;
 	for (int i = 0; i < NR_EVENTS; i++)
 		events[i] = (struct event) { .cycles = start, .mono = sim_mono(sim) };
@@ -1075,8 +1100,9 @@ static void tkh_test_long(struct kunit *test)
 		sim->counter->now = next;
 		sim_tick(sim);
 		sim->counter->now += below(sim, khz / 2000 + 1);
+		tkh_prepare(&sim->h, &sim->tk, false, false);
 		tkh_begin(&sim->h);
-		tkh_end(&sim->h, &sim->tk, false);
+		tkh_end(&sim->h, &sim->tk);
 
 		if (tick % 32 == 0)
 			long_check(test, sim, &events[below(sim, NR_EVENTS)], &result);
@@ -1160,7 +1186,6 @@ static void spans_update(struct spans *s, u64 *from, s64 jump, u32 mult, bool su
 		s->sleep[now] = false;
 	}
 
-	tkh_begin(&s->h);
 	tkr->cycle_last = now;
 	tkr->base = time >> tkr->shift;
 	tkr->xtime_nsec = time & (BIT_ULL(tkr->shift) - 1);
@@ -1169,7 +1194,9 @@ static void spans_update(struct spans *s, u64 *from, s64 jump, u32 mult, bool su
 	s->tk.tkr_raw.base = 4 * now;
 	s->tk.tkr_raw.xtime_nsec = 0;
 	s->tk.tkr_raw.mult = 4 << tkr->shift;
-	tkh_end(&s->h, &s->tk, suspended);
+	tkh_prepare(&s->h, &s->tk, suspended, false);
+	tkh_begin(&s->h);
+	tkh_end(&s->h, &s->tk);
 	s->suspended = suspended;
 	*from = now;
 }
@@ -1298,6 +1325,7 @@ static void tkh_test_range(struct kunit *test)
 	} cases[] = {
 		{ { 1, 1ULL << 41 }, 0 },
 		{ { 1, (1ULL << 41) + (1ULL << 39) }, 0 },
+		{ { 1, (1ULL << 42) + (1ULL << 40) }, 0 },
 		{ { 3, 1ULL << 45 }, 1 },
 		{ { 1 << 20, 1ULL << 44 }, 1 << 20 },
 		{ { 1 << 20, 1ULL << 45 }, -(1 << 20) },
@@ -1399,6 +1427,18 @@ static void tkh_test_suspend(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, conv.mono, mono + 10);
 	KUNIT_EXPECT_EQ(test, conv.raw, raw + 10);
 	KUNIT_EXPECT_EQ(test, conv.boot, mono + 8010);
+
+	/* A clock which is set back meanwhile goes back evenly */
+	c->now += 1000;
+	sim_suspend(sim);
+	suspend = sim->refs[sim->nr_refs - 1].from;
+	KUNIT_ASSERT_EQ(test, tkh_convert_all(h, CSID_S390_TOD, suspend, &conv), 0);
+	mono = conv.real;
+	c->now = suspend + 4000;
+	sim_resume(sim, -4000);
+	KUNIT_ASSERT_EQ(test, tkh_convert_all(h, CSID_S390_TOD, suspend + 1000, &conv), 0);
+	KUNIT_EXPECT_EQ(test, conv.flags, KTIME_CONVERSION_SUSPENDED);
+	KUNIT_EXPECT_EQ(test, conv.real, mono - 1000);
 }
 
 /* Each error where it belongs, before anything is evicted and after */
@@ -1498,7 +1538,8 @@ static void tkh_test_errors(struct kunit *test)
 	}
 	time = 42;
 	EXPECT(-ERANGE, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_REALTIME);
-	EXPECT(-ERANGE, CSID_ARM_ARCH_COUNTER, 0, CLOCK_REALTIME);
+	/* Before the first installation, which is still known */
+	EXPECT(-ENODATA, CSID_ARM_ARCH_COUNTER, 999, CLOCK_REALTIME);
 	EXPECT(-ERANGE, CSID_ARM_ARCH_COUNTER, back, CLOCK_REALTIME);
 	EXPECT(-EAGAIN, CSID_ARM_ARCH_COUNTER, sim->counter->now + 1, CLOCK_REALTIME);
 	KUNIT_ASSERT_EQ(test, 0, tkh_get_info(h, &info));
@@ -1545,6 +1586,18 @@ static void tkh_test_errors(struct kunit *test)
 	EXPECT(-ERANGE, CSID_ARM_ARCH_COUNTER, info.oldest - 1, CLOCK_REALTIME);
 	EXPECT(0, CSID_ARM_ARCH_COUNTER, info.oldest, CLOCK_REALTIME);
 
+	/* The eras of all spans are evicted */
+	sim = sim_create(test, 64, 4, 4, 2, 1000);
+	h = &sim->h;
+	for (int i = 0; i < 8; i++) {
+		sim->counter->now += 1000;
+		sim_set(sim, 1000);
+	}
+	KUNIT_ASSERT_EQ(test, 0, tkh_get_info(h, &info));
+	KUNIT_EXPECT_EQ(test, info.oldest, info.oldest_exact);
+	EXPECT(-ERANGE, CSID_ARM_ARCH_COUNTER, info.oldest - 1, CLOCK_REALTIME);
+	EXPECT(0, CSID_ARM_ARCH_COUNTER, info.oldest, CLOCK_REALTIME);
+
 	/* The installation before is evicted */
 	sim = sim_create(test, 64, 64, 2, 4, 1000);
 	h = &sim->h;
@@ -1585,8 +1638,9 @@ static void tkh_test_backwards(struct kunit *test)
 		tk->tkr_mono.cycle_last -= 5;
 		tk->tkr_raw.cycle_last -= 5;
 		tk->clock_was_set_seq++;
+		tkh_prepare(&sim->h, tk, false, false);
 		tkh_begin(&sim->h);
-		tkh_end(&sim->h, tk, false);
+		tkh_end(&sim->h, tk);
 
 		sim->counter->now += 10;
 		after = before + 16 * (sim->counter->now - tk->tkr_mono.cycle_last);
@@ -1606,8 +1660,9 @@ static void tkh_test_backwards(struct kunit *test)
 	sim->counter->now = 2000;
 	tk->tkr_mono.cycle_last = 2000;
 	tk->tkr_raw.cycle_last = 2000;
+	tkh_prepare(&sim->h, tk, false, false);
 	tkh_begin(&sim->h);
-	tkh_end(&sim->h, tk, false);
+	tkh_end(&sim->h, tk);
 	before = tk->tkr_mono.base + (tk->tkr_mono.xtime_nsec >> tk->tkr_mono.shift);
 	sim->counter->now = 3000;
 	KUNIT_ASSERT_EQ(test, 0, tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER, 2500,
@@ -1617,6 +1672,62 @@ static void tkh_test_backwards(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER, old,
 					     CLOCK_MONOTONIC, &time, &error));
 	KUNIT_EXPECT_LE(test, time, before);
+}
+
+static void lagging_check(struct kunit *test, struct sim *sim, u64 now, const ktime_t *times,
+			  unsigned int nr)
+{
+	ktime_t time;
+	u32 error;
+
+	for (int i = 0; i < nr; i++) {
+		KUNIT_ASSERT_EQ(test, 0, tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER, now - i,
+						     CLOCK_MONOTONIC, &time, &error));
+		KUNIT_EXPECT_EQ_MSG(test, time, times[i], "%d cycles before the switch", i);
+	}
+}
+
+/*
+ * A reader and then the switch are on a CPU whose counter lags behind the one of
+ * the switch before, or behind cycle_last as well: what readers have got until
+ * then stays what it was
+ */
+static void lagging(struct kunit *test, bool accumulated)
+{
+	struct sim *sim = sim_create(test, 56, 16, 2, 16, 1000);
+	struct timekeeper *tk = &sim->tk;
+	ktime_t times[8], time;
+	u64 now;
+	u32 error;
+
+	sim->delay = 1;
+	now = sim->counter->now += 100000;
+	if (accumulated)
+		sim_forward_now(sim);
+	sim_advance(sim, false, 1);
+	for (int i = 0; i < ARRAY_SIZE(times); i++) {
+		KUNIT_ASSERT_EQ(test, 0, tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER, now - i,
+						     CLOCK_MONOTONIC, &times[i], &error));
+	}
+
+	sim->counter->now = now - 5;
+	if (accumulated)
+		lagging_check(test, sim, now, times, ARRAY_SIZE(times));
+	tk->tkr_mono.base += NSEC_PER_MSEC;
+	tkh_prepare(&sim->h, tk, false, false);
+	tkh_begin(&sim->h);
+	tkh_end(&sim->h, tk);
+	sim->counter->now = now + 5;
+	lagging_check(test, sim, now, times, ARRAY_SIZE(times));
+	KUNIT_ASSERT_EQ(test, 0, tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER, now + 1,
+					     CLOCK_MONOTONIC, &time, &error));
+	KUNIT_EXPECT_GT(test, time, times[0] + NSEC_PER_MSEC);
+}
+
+static void tkh_test_lagging(struct kunit *test)
+{
+	lagging(test, false);
+	lagging(test, true);
 }
 
 /*
@@ -1638,6 +1749,8 @@ struct race {
 	atomic64_t		now;
 	/* Spread the readers' requests over so many states */
 	unsigned int		range;
+	/* Instead of threads: what comes after the next read of the counter */
+	void			(*interrupt)(struct race *race);
 	bool			stop;
 	atomic_t		exact;
 	atomic_t		spans;
@@ -1649,7 +1762,14 @@ struct race {
 
 static u64 race_read(struct clocksource *cs)
 {
-	return atomic64_read(&container_of(cs, struct race, cs)->now);
+	struct race *race = container_of(cs, struct race, cs);
+	void (*interrupt)(struct race *race) = race->interrupt;
+	u64 now = atomic64_read(&race->now);
+
+	race->interrupt = NULL;
+	if (interrupt)
+		interrupt(race);
+	return now;
 }
 
 static ktime_t race_mono(u64 cycles)
@@ -1715,21 +1835,11 @@ static void race_nmi(struct race *race)
 		atomic_inc(&race->wrong);
 }
 
-static void race_update(struct race *race, u64 k)
+/* Make state @k the next one to be published */
+static void race_prepare(struct race *race, u64 k)
 {
 	struct tk_read_base *tkr = &race->tk.tkr_mono;
 
-	/* As under the lock of the timekeeper: readers wait, so be quick */
-	guard(irqsave)();
-
-	atomic64_set(&race->now, k << RACE_SHIFT);
-	tkh_begin(&race->h);
-	/* Readers find a counter beyond the switch while it is in flight */
-	atomic64_set(&race->now, (k << RACE_SHIFT) + 1);
-	if (!(k & 7))
-		udelay(2);
-	if ((k & 7) == 3)
-		race_nmi(race);
 	tkr->cycle_last = (k & -RACE_STATES) << RACE_SHIFT;
 	tkr->base = (k & -RACE_STATES) << 32;
 	tkr->xtime_nsec = 1 + (k & 1);
@@ -1738,7 +1848,25 @@ static void race_update(struct race *race, u64 k)
 	/* An era lasts for eight states */
 	race->tk.clock_was_set_seq = k / 8;
 	race->tk.offs_boot = (k / 8) << 20;
-	tkh_end(&race->h, &race->tk, false);
+}
+
+static void race_update(struct race *race, u64 k)
+{
+	race_prepare(race, k);
+
+	/* As under the lock of the timekeeper: readers wait, so be quick */
+	guard(irqsave)();
+
+	atomic64_set(&race->now, k << RACE_SHIFT);
+	tkh_prepare(&race->h, &race->tk, false, false);
+	tkh_begin(&race->h);
+	/* Readers find a counter beyond the switch while it is in flight */
+	atomic64_set(&race->now, (k << RACE_SHIFT) + 1);
+	if (!(k & 7))
+		udelay(2);
+	if ((k & 7) == 3)
+		race_nmi(race);
+	tkh_end(&race->h, &race->tk);
 }
 
 static int race_writer(void *data)
@@ -1864,12 +1992,14 @@ static void tkh_test_nmi(struct kunit *test)
 	atomic64_set(&race->now, newest);
 	ret[0] = tkh_convert(&race->h, CSID_ARM_ARCH_COUNTER, newest, CLOCK_MONOTONIC, &times[0],
 			     &error);
+	race_prepare(race, 4);
+	tkh_prepare(&race->h, &race->tk, false, false);
 	tkh_begin(&race->h);
 	ret[1] = tkh_convert(&race->h, CSID_ARM_ARCH_COUNTER, newest, CLOCK_MONOTONIC, &times[1],
 			     &error);
 	ret[2] = tkh_convert(&race->h, CSID_ARM_ARCH_COUNTER, older, CLOCK_MONOTONIC, &times[2],
 			     &error);
-	tkh_end(&race->h, &race->tk, false);
+	tkh_end(&race->h, &race->tk);
 	nmi_exit();
 	local_irq_restore(flags);
 
@@ -1881,14 +2011,70 @@ static void tkh_test_nmi(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, times[2], race_mono(older));
 }
 
+/* Time passes, to a value which was just out of reach */
+static void interrupt_wait(struct race *race)
+{
+	atomic64_add(10, &race->now);
+}
+
+/* State number 4 begins */
+static void interrupt_update(struct race *race)
+{
+	race_update(race, 4);
+	atomic64_add(10, &race->now);
+}
+
+/*
+ * A lookup which is interrupted just after it has read the counter: what it has
+ * found until then can be outdated. A base clock has no short cut.
+ */
+static void tkh_test_interrupt(struct kunit *test)
+{
+	static struct clocksource_base base = {
+		.id		= CSID_X86_ART,
+		.numerator	= 1,
+		.denominator	= 1,
+	};
+	struct race *race = race_create(test, 8, 2, 4);
+	u64 cycles = (3 << RACE_SHIFT) + 5;
+	ktime_t time = 42;
+	u32 error;
+
+	race->cs.base = &base;
+	race_update(race, 2);
+	race_update(race, 3);
+
+	/*
+	 * Another CPU has read @cycles already, and this one has read its
+	 * counter before it got to know of that
+	 */
+	atomic64_set(&race->now, cycles - 1);
+	race->interrupt = interrupt_wait;
+	KUNIT_EXPECT_EQ(test, 0, tkh_convert(&race->h, CSID_X86_ART, cycles,
+					     CLOCK_MONOTONIC, &time, &error));
+	KUNIT_EXPECT_EQ(test, time, race_mono(cycles));
+
+	/* A value ahead of now, which an update turns into one of the next state */
+	cycles = (4 << RACE_SHIFT) + 5;
+	race->interrupt = interrupt_update;
+	KUNIT_EXPECT_EQ(test, 0, tkh_convert(&race->h, CSID_X86_ART, cycles,
+					     CLOCK_MONOTONIC, &time, &error));
+	KUNIT_EXPECT_EQ(test, time, race_mono(cycles));
+	KUNIT_EXPECT_EQ(test, error, 0);
+}
+
 /*
  * The live timekeeper
  */
 
 #define LIVE_PAIRS	1000000
 #define LIVE_ACTIONS	400
-#define LIVE_SLOTS	8192
+#define LIVE_SLOTS_SHIFT	17
 #define LIVE_SECONDS	120
+
+static unsigned int torture;
+module_param(torture, uint, 0644);
+MODULE_PARM_DESC(torture, "Seconds for each of the live tests, which suspend then, and provide a clocksource to change to");
 
 /* A pair which was read and is converted when its slot is used the next time */
 struct live_slot {
@@ -1905,8 +2091,17 @@ struct live {
 	atomic_t		spans;
 	atomic_t		evicted;
 	atomic_t		wrong;
+	/* NMIs, what they converted, and what they could not for an update in flight */
+	atomic_t		nmis;
+	atomic_t		nmi;
+	atomic_t		again;
+	/* The slot which was used last */
+	unsigned int		last;
 	unsigned int		actions;
 	unsigned int		failed;
+	unsigned int		suspends;
+	/* Of those, of which a value has been converted */
+	unsigned int		gaps;
 };
 
 static void live_check(struct live *live, const struct live_slot *slot)
@@ -1928,6 +2123,10 @@ static void live_check(struct live *live, const struct live_slot *slot)
 		ret = ktime_convert_cycles_all(snap->cs_id, snap->cycles, &conv);
 	if (ret == -ERANGE) {
 		atomic_inc(&live->evicted);
+		return;
+	}
+	if (ret == -EAGAIN && in_nmi()) {
+		atomic_inc(&live->again);
 		return;
 	}
 
@@ -1955,6 +2154,8 @@ static void live_check(struct live *live, const struct live_slot *slot)
 		return;
 	}
 	atomic_inc(conv.error_ns ? &live->spans : &live->exact);
+	if (in_nmi())
+		atomic_inc(&live->nmi);
 }
 
 static bool live_reader(void *data)
@@ -1962,8 +2163,10 @@ static bool live_reader(void *data)
 	static const clockid_t clocks[] = {
 		CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_MONOTONIC_RAW,
 	};
+	/* The first ones often, the last ones seldom: pairs of all ages */
+	unsigned int nr = get_random_u32_below(1 << get_random_u32_below(LIVE_SLOTS_SHIFT + 1));
 	struct live *live = data;
-	struct live_slot *slot = &live->slots[get_random_u32_below(LIVE_SLOTS)];
+	struct live_slot *slot = &live->slots[nr];
 
 	if (atomic_cmpxchg_acquire(&slot->busy, 0, 1))
 		return true;
@@ -1973,8 +2176,54 @@ static bool live_reader(void *data)
 	/* And once more at once, in the newest state */
 	live_check(live, slot);
 	atomic_set_release(&slot->busy, 0);
+	WRITE_ONCE(live->last, nr);
 	return true;
 }
+
+#ifdef CONFIG_PERF_EVENTS
+/*
+ * An NMI cannot read the clock, but it can convert what others have read: every
+ * other time the newest value, or else any.
+ */
+static void live_nmi(struct live *live)
+{
+	unsigned int nr = atomic_inc_return(&live->nmis);
+	struct live_slot *slot;
+
+	nr = nr & 1 ? READ_ONCE(live->last) : (nr * 509) % BIT(LIVE_SLOTS_SHIFT);
+	slot = &live->slots[nr];
+	if (atomic_cmpxchg_acquire(&slot->busy, 0, 1))
+		return;
+	live_check(live, slot);
+	atomic_set_release(&slot->busy, 0);
+}
+
+static void live_overflow(struct perf_event *event, struct perf_sample_data *data,
+			  struct pt_regs *regs)
+{
+	if (in_nmi())
+		live_nmi(event->overflow_handler_context);
+}
+
+/* A cycle counter whose overflows are NMIs, where there is such a thing */
+static struct perf_event *live_start_nmi(struct live *live, unsigned int cpu)
+{
+	struct perf_event_attr attr = {
+		.type		= PERF_TYPE_HARDWARE,
+		.config		= PERF_COUNT_HW_CPU_CYCLES,
+		.size		= sizeof(attr),
+		.pinned		= 1,
+		.sample_period	= 500000,
+	};
+
+	return perf_event_create_kernel_counter(&attr, cpu, NULL, live_overflow, live);
+}
+#else
+static struct perf_event *live_start_nmi(struct live *live, unsigned int cpu)
+{
+	return ERR_PTR(-ENODEV);
+}
+#endif
 
 static int live_task(void *data)
 {
@@ -2006,11 +2255,17 @@ static int live_disturb(void *data)
 {
 	struct live *live = data;
 	struct timespec64 ts;
+	bool slew;
 
 	while (!kthread_should_stop()) {
+		unsigned int action = live->actions % 16;
 		int ret = 0;
 
-		switch (live->actions % 16) {
+		/* Rates alone and fast, so that states are folded before their era is lost */
+		slew = live->actions % 2048 >= 256;
+		if (slew)
+			action = live->actions % 3;
+		switch (action) {
 		case 0:
 		case 6:
 			ret = live_adjtimex(live, (struct __kernel_timex) {
@@ -2081,10 +2336,109 @@ static int live_disturb(void *data)
 			pr_err("action %u: %d\n", live->actions, ret);
 			live->failed++;
 		}
-		usleep_range(50, 500);
+		if (!slew || !(live->actions % 16))
+			usleep_range(50, 500);
 	}
 	return 0;
 }
+
+/*
+ * A second clocksource to change to, which has an ID. Nobody changes to it but
+ * who asks for it: its rating is the lowest.
+ */
+static u64 live_cs_read(struct clocksource *cs)
+{
+	return sched_clock();
+}
+
+static struct clocksource live_cs = {
+	.name	= "tk_history_test",
+	.rating	= 1,
+	.read	= live_cs_read,
+	.mask	= CLOCKSOURCE_MASK(56),
+	.flags	= CLOCK_SOURCE_IS_CONTINUOUS,
+	/* Any one that this machine does not have */
+	.id	= IS_ENABLED(CONFIG_S390) ? CSID_X86_TSC_EARLY : CSID_S390_TOD,
+};
+
+#ifdef CONFIG_PM_SLEEP
+struct live_gap {
+	u64				cycles;
+	struct system_time_snapshot	before;
+	struct system_time_snapshot	after;
+};
+
+/*
+ * The part of a suspend that timekeeping takes part in, on the CPU and with the
+ * interrupts off as in a real one. The other CPUs still take NMIs.
+ */
+static int live_suspend_cpu(void *data)
+{
+	struct live_gap *gap = data;
+	int ret;
+
+	ktime_get_snapshot_id(CLOCK_BOOTTIME, &gap->before);
+	ret = syscore_suspend();
+	if (ret)
+		return ret;
+	mdelay(1 + get_random_u32_below(20));
+	gap->cycles = get_cycles();
+	syscore_resume();
+	ktime_get_snapshot_id(CLOCK_BOOTTIME, &gap->after);
+	return 0;
+}
+
+/* If the clocksource is what get_cycles() reads, then that value is from the suspend */
+static void live_check_gap(struct live *live, const struct live_gap *gap)
+{
+	struct ktime_conversion conv = { };
+	int ret;
+
+	if (!gap->before.valid || !gap->after.valid || gap->before.cs_id == CSID_GENERIC ||
+	    gap->before.cs_id != gap->after.cs_id ||
+	    gap->cycles <= gap->before.cycles || gap->cycles >= gap->after.cycles)
+		return;
+
+	ret = ktime_convert_cycles_all(gap->before.cs_id, gap->cycles, &conv);
+	if (ret == -ERANGE)
+		return;
+	live->gaps++;
+	if (!ret && conv.flags & KTIME_CONVERSION_SUSPENDED &&
+	    conv.boot > gap->before.systime && conv.boot < gap->after.systime)
+		return;
+	if (atomic_inc_return(&live->wrong) <= 10) {
+		pr_err("%d: boot time %lld in a suspend, from %lld to %lld, flags %u\n", ret,
+		       conv.boot, gap->before.systime, gap->after.systime, conv.flags);
+	}
+}
+
+/*
+ * Not the whole of it: that would freeze the readers, and the task which waits
+ * for the end of the test cannot be frozen.
+ */
+static int live_suspend(void *data)
+{
+	struct live *live = data;
+	struct live_gap gap;
+	unsigned int flags;
+
+	while (!kthread_should_stop()) {
+		flags = lock_system_sleep();
+		if (!stop_machine(live_suspend_cpu, &gap, cpumask_of(0))) {
+			live->suspends++;
+			live_check_gap(live, &gap);
+		}
+		unlock_system_sleep(flags);
+		msleep(get_random_u32_below(500));
+	}
+	return 0;
+}
+#else
+static int live_suspend(void *data)
+{
+	return 0;
+}
+#endif
 
 static void live_restore(struct live *live, const struct __kernel_timex *txc,
 			 ktime_t real_minus_raw)
@@ -2099,7 +2453,9 @@ static void live_restore(struct live *live, const struct __kernel_timex *txc,
 		.modes = ADJ_STATUS | ADJ_TIMECONST |
 			 (txc->status & STA_NANO ? ADJ_NANO : ADJ_MICRO),
 		.status = txc->status & ~STA_RONLY, .constant = txc->constant });
-	ts = ktime_to_timespec64(ktime_get_raw() + real_minus_raw);
+	/* RAW stands still in a suspend */
+	ts = ktime_to_timespec64(ktime_get_raw() + real_minus_raw +
+				 ktime_mono_to_any(0, TK_OFFS_BOOT));
 	live_settime(live, &ts);
 }
 
@@ -2122,42 +2478,61 @@ static void live_require_counter(struct kunit *test)
 /* Run until there are enough pairs and actions, and tell what was found */
 static void live_run(struct kunit *test, struct live *live)
 {
-	struct task_struct *disturber, **readers;
-	unsigned int cpu, nr = 0;
+	unsigned int cpu, nr = 0, seconds = READ_ONCE(torture);
+	struct task_struct *disturber, *suspender, **readers;
+	struct perf_event **nmis;
 	unsigned long end;
 
 	readers = kunit_kcalloc(test, nr_cpu_ids, sizeof(*readers), GFP_KERNEL);
-	live->slots = kvcalloc(LIVE_SLOTS, sizeof(*live->slots), GFP_KERNEL);
-	if (!readers || !live->slots) {
+	nmis = kunit_kcalloc(test, nr_cpu_ids, sizeof(*nmis), GFP_KERNEL);
+	live->slots = kvcalloc(BIT(LIVE_SLOTS_SHIFT), sizeof(*live->slots), GFP_KERNEL);
+	if (!readers || !nmis || !live->slots) {
 		KUNIT_FAIL(test, "no memory");
 		return;
 	}
 
+	if (seconds)
+		KUNIT_EXPECT_EQ(test, 0, clocksource_register_hz(&live_cs, NSEC_PER_SEC));
 	disturber = kthread_run(live_disturb, live, "disturber");
+	suspender = ERR_PTR(-ENODEV);
+	if (seconds)
+		suspender = kthread_run(live_suspend, live, "suspender");
 	for_each_online_cpu(cpu) {
+		nmis[nr] = live_start_nmi(live, cpu);
 		readers[nr] = kthread_run_on_cpu(live_task, live, cpu, "reader/%u");
-		if (!IS_ERR(readers[nr]))
-			nr++;
+		nr++;
 	}
 	if (!IS_ERR(disturber)) {
 		/* The kthreads, and this task, soft and hard interrupt */
-		end = jiffies + LIVE_SECONDS * HZ;
-		while ((atomic_read(&live->exact) < LIVE_PAIRS ||
+		end = jiffies + (seconds ?: LIVE_SECONDS) * HZ;
+		while ((seconds || atomic_read(&live->exact) < LIVE_PAIRS ||
 			READ_ONCE(live->actions) < LIVE_ACTIONS) && time_before(jiffies, end))
 			kunit_run_irq_test(test, live_reader, 100000, live);
 		kthread_stop(disturber);
 	}
-	while (nr--)
-		kthread_stop(readers[nr]);
+	if (!IS_ERR(suspender))
+		kthread_stop(suspender);
+	while (nr--) {
+		if (!IS_ERR(readers[nr]))
+			kthread_stop(readers[nr]);
+		if (!IS_ERR(nmis[nr]))
+			perf_event_release_kernel(nmis[nr]);
+	}
+	if (seconds)
+		KUNIT_EXPECT_EQ(test, 0, clocksource_unregister(&live_cs));
 	kvfree(live->slots);
 
-	kunit_info(test, "%d exact, %d from spans, %d evicted, %d wrong, %u changes of the clock\n",
+	kunit_info(test, "%d exact, %d from spans, %d evicted, %d wrong, %u changes of the clock, %u suspends, %u gaps, %d in NMI, %d refused there\n",
 		   atomic_read(&live->exact), atomic_read(&live->spans),
-		   atomic_read(&live->evicted), atomic_read(&live->wrong), live->actions);
+		   atomic_read(&live->evicted), atomic_read(&live->wrong), live->actions,
+		   live->suspends, live->gaps, atomic_read(&live->nmi), atomic_read(&live->again));
 	KUNIT_EXPECT_EQ(test, atomic_read(&live->wrong), 0);
-	KUNIT_EXPECT_GE(test, atomic_read(&live->exact), LIVE_PAIRS);
-	KUNIT_EXPECT_GE(test, live->actions, LIVE_ACTIONS);
 	KUNIT_EXPECT_EQ(test, live->failed, 0);
+	/* By far less than an emulated machine with every checker manages */
+	KUNIT_EXPECT_GE(test, atomic_read(&live->exact), seconds ? seconds * 100 : LIVE_PAIRS);
+	KUNIT_EXPECT_GE(test, live->actions, seconds ?: LIVE_ACTIONS);
+	if (IS_ENABLED(CONFIG_PM_SLEEP))
+		KUNIT_EXPECT_GE(test, live->suspends, seconds / 4);
 }
 
 static void tkh_test_live(struct kunit *test)
@@ -2168,7 +2543,7 @@ static void tkh_test_live(struct kunit *test)
 
 	live_require_counter(test);
 	do_adjtimex(&txc);
-	diff = ktime_get_real() - ktime_get_raw();
+	diff = ktime_get_real() - ktime_get_raw() - ktime_mono_to_any(0, TK_OFFS_BOOT);
 	/* Far from the epoch, so that no step back fails */
 	KUNIT_ASSERT_EQ(test, 0, do_settimeofday64(&(struct timespec64) { .tv_sec = 1600000000 }));
 	live_run(test, &live);
@@ -2206,7 +2581,7 @@ static int aux_enable(unsigned int id, bool enable)
 #define AUX_ID	7
 
 /* The kernel's NTP code, steps and slews, without touching the system's time */
-static void tkh_test_aux(struct kunit *test)
+static void tkh_test_live_aux(struct kunit *test)
 {
 	struct live live = { .aux = CLOCK_AUX + AUX_ID };
 	struct ktime_cycles_time times;
@@ -2273,8 +2648,10 @@ static int aux_reader(void *data)
 static void tkh_test_aux_enable(struct kunit *test)
 {
 	struct live live = { .aux = CLOCK_AUX + AUX_ID };
+	struct system_time_snapshot snap;
 	struct task_struct *reader;
 	struct timespec64 ts;
+	ktime_t time;
 
 	if (!IS_ENABLED(CONFIG_POSIX_AUX_CLOCKS))
 		kunit_skip(test, "needs POSIX_AUX_CLOCKS");
@@ -2286,6 +2663,11 @@ static void tkh_test_aux_enable(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(reader));
 	for (int i = 0; i < 50; i++) {
 		KUNIT_EXPECT_EQ(test, 0, aux_enable(AUX_ID, true));
+		/* There is a history from the first value on */
+		ktime_get_snapshot_id(live.aux, &snap);
+		KUNIT_EXPECT_EQ(test, 0, ktime_convert_cycles(snap.cs_id, snap.cycles, live.aux,
+							      &time));
+		KUNIT_EXPECT_EQ(test, time, snap.systime);
 		usleep_range(500, 1000);
 		KUNIT_EXPECT_EQ(test, 0, aux_enable(AUX_ID, false));
 	}
@@ -2363,11 +2745,13 @@ static struct kunit_case tkh_test_cases[] = {
 	KUNIT_CASE(tkh_test_suspend),
 	KUNIT_CASE(tkh_test_errors),
 	KUNIT_CASE(tkh_test_backwards),
+	KUNIT_CASE(tkh_test_lagging),
 	KUNIT_CASE(tkh_test_nmi),
+	KUNIT_CASE(tkh_test_interrupt),
 	KUNIT_CASE_SLOW(tkh_test_race),
 	KUNIT_CASE(tkh_test_interface),
 	KUNIT_CASE_SLOW(tkh_test_live),
-	KUNIT_CASE_SLOW(tkh_test_aux),
+	KUNIT_CASE_SLOW(tkh_test_live_aux),
 	KUNIT_CASE(tkh_test_aux_enable),
 	{ }
 };

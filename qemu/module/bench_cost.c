@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What conversions and updates of the timekeeper cost in instructions
+ *
+ * For a machine whose counter counts the instructions: QEMU with
+ * "-icount shift=0" and a counter of 1 GHz. With interrupts off, each of the
+ * figures is the same in every run then. Results go to the kernel's log, one
+ * line each: "cost: NAME: INSTRUCTIONS". Calls are measured with the call and
+ * without the loop around them.
+ *
+ * Builds for kernels without the history as well. The functions which are not
+ * exported are parameters, whose values /proc/kallsyms has.
+ */
+#include <linux/clocksource.h>
+#include <linux/delay.h>
+#include <linux/irqflags.h>
+#include <linux/module.h>
+#include <linux/prandom.h>
+#include <linux/sort.h>
+#include <linux/timecounter.h>
+#include <linux/timekeeper_internal.h>
+#include <linux/timekeeping.h>
+#include <linux/vmalloc.h>
+
+#ifdef CONFIG_TK_HISTORY
+#include <linux/tk_history.h>
+#include "../../kernel/time/tk_history_internal.h"
+#endif
+
+#define LOOPS		1000
+#define UPDATES		200
+#define TICK_CYCLES	(NSEC_PER_SEC / HZ)
+/* A frequency right between two multipliers of a counter of 1 GHz: it dithers */
+#define HALF_A_STEP	1238300
+
+static unsigned long update_wall_time_addr, do_adjtimex_addr;
+module_param_named(update_wall_time, update_wall_time_addr, ulong, 0);
+module_param_named(do_adjtimex, do_adjtimex_addr, ulong, 0);
+
+/* The number of instructions up to here, and some */
+static noinline u64 count(void)
+{
+	u64 cycles;
+
+	asm volatile("isb\n\tmrs %0, cntvct_el0\n\tisb" : "=r" (cycles) : : "memory");
+	return cycles;
+}
+
+static void report(const char *name, s64 sum, unsigned int nr)
+{
+	s64 hundredths = div_s64(sum * 100, nr);
+
+	pr_info("cost: %s: %lld.%02lld\n", name, div_s64(hundredths, 100), hundredths % 100);
+}
+
+/* Instructions of LOOPS empty rounds of the loop in COST() */
+static u64 empty;
+
+#define LOOP(stmt) ({						\
+	unsigned long flags;					\
+	u64 start;						\
+								\
+	local_irq_save(flags);					\
+	start = count();					\
+	for (unsigned int i = 0; i < LOOPS; i++) {		\
+		stmt;						\
+		/* Keep the compiler from moving the call */	\
+		barrier();					\
+	}							\
+	start = count() - start;				\
+	local_irq_restore(flags);				\
+	start;							\
+})
+
+#define COST(name, stmt)	report(name, LOOP(stmt) - empty, LOOPS)
+
+/* Nothing but instructions: quick to emulate */
+static void spin(u64 instructions)
+{
+	u64 rounds = instructions / 2;
+
+	asm volatile("1:\tsubs %0, %0, #1\n\tb.ne 1b" : "+r" (rounds) : : "cc");
+}
+
+/* One update after @cycles since the last one, in which nobody else does it */
+static void measure_updates(const char *name, unsigned int nr, u64 cycles)
+{
+	void (*update)(void) = (void *)update_wall_time_addr;
+	u64 sum = 0, none = 0;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		unsigned long flags;
+		u64 start;
+
+		local_irq_save(flags);
+		update();
+		spin(cycles);
+		start = count();
+		update();
+		sum += count() - start;
+		start = count();
+		none += count() - start;
+		local_irq_restore(flags);
+		cond_resched();
+	}
+	report(name, sum - none, nr);
+}
+
+static void adjust(long scaled_ppm)
+{
+	int (*adjtimex)(struct __kernel_timex *txc) = (void *)do_adjtimex_addr;
+	struct __kernel_timex txc = {
+		.modes	= ADJ_FREQUENCY,
+		.freq	= scaled_ppm,
+	};
+
+	if (adjtimex(&txc) < 0)
+		pr_err("cost: the clock was not adjusted\n");
+}
+
+static void measure_timekeeper(void)
+{
+	u64 sum = 0, none = 0;
+
+	/* Not before the time since boot, to which it cannot be set */
+	if (do_settimeofday64(&(struct timespec64) { .tv_sec = 1600000000 }))
+		pr_err("cost: the clock was not set\n");
+	adjust(0);
+	/* Several ticks until what NTP has left to correct is corrected */
+	measure_updates("(warm up)", UPDATES, TICK_CYCLES);
+	measure_updates("update, steady", UPDATES, TICK_CYCLES);
+	adjust(HALF_A_STEP);
+	/* More than the states of the history, so that each update evicts one */
+	measure_updates("(warm up)", 1100, TICK_CYCLES);
+	measure_updates("update, dithering", UPDATES, TICK_CYCLES);
+	measure_updates("update, after 1 s without a tick", 5, NSEC_PER_SEC);
+
+	for (unsigned int i = 0; i < UPDATES; i++) {
+		unsigned long flags;
+		struct timespec64 ts;
+		u64 start;
+		int ret;
+
+		ktime_get_real_ts64(&ts);
+		local_irq_save(flags);
+		start = count();
+		ret = do_settimeofday64(&ts);
+		sum += count() - start;
+		start = count();
+		none += count() - start;
+		local_irq_restore(flags);
+		if (ret)
+			pr_err("cost: the clock was not set\n");
+	}
+	report("update, clock set", sum - none, UPDATES);
+}
+
+static u64 sink;
+
+static u64 read_counter(struct cyclecounter *cc)
+{
+	return __arch_counter_get_cntvct();
+}
+
+static struct cyclecounter cyclecounter = {
+	.read	= read_counter,
+	.mask	= CYCLECOUNTER_MASK(64),
+	.mult	= 1U << 24,
+	.shift	= 24,
+};
+
+static u64 snap_cycles;
+
+static int get_time(ktime_t *device_time, struct system_counterval_t *system, void *ctx)
+{
+	*device_time = 0;
+	system->cycles = snap_cycles;
+	system->cs_id = CSID_ARM_ARCH_COUNTER;
+	return 0;
+}
+
+static int cross_timestamp(struct system_time_snapshot *before,
+			   struct system_device_crosststamp *xtstamp)
+{
+#ifdef CONFIG_TK_HISTORY
+	return get_device_system_crosststamp(get_time, NULL, xtstamp);
+#else
+	return get_device_system_crosststamp(get_time, NULL, before, xtstamp);
+#endif
+}
+
+static void measure_present(void)
+{
+	static struct system_device_crosststamp xtstamp = { .clock_id = CLOCK_REALTIME };
+	struct system_time_snapshot snap, now;
+	struct timecounter tc;
+
+	timecounter_init(&tc, &cyclecounter, 0);
+	COST("ktime_get()", sink += ktime_get());
+	COST("ktime_get_real()", sink += ktime_get_real());
+	COST("ktime_get_snapshot_id()", ktime_get_snapshot_id(CLOCK_REALTIME, &snap));
+	COST("timecounter_cyc2time()", sink += timecounter_cyc2time(&tc, tc.cycle_last + i));
+
+	/* A device which latches the counter, after the driver's snapshot, and delivers late */
+	ktime_get_snapshot_id(CLOCK_REALTIME, &snap);
+	ndelay(1000);
+	ktime_get_snapshot_id(CLOCK_REALTIME, &now);
+	snap_cycles = now.cycles;
+	sink = cross_timestamp(&snap, &xtstamp);
+	/* There are none with tk_history=off */
+	if (sink == -ENODEV)
+		return;
+	COST("cross timestamp, now", sink |= cross_timestamp(&snap, &xtstamp));
+	msleep(20);
+	COST("cross timestamp, 20 ms later", sink |= cross_timestamp(&snap, &xtstamp));
+	if (sink)
+		pr_err("cost: no cross timestamp\n");
+}
+
+#ifdef CONFIG_TK_HISTORY
+
+#define NR_BATCH	65536
+
+static u64 *cycles;
+static struct ktime_cycles_time *times;
+
+static void convert(u64 cycles)
+{
+	ktime_t time;
+
+	ktime_convert_cycles(CSID_ARM_ARCH_COUNTER, cycles, CLOCK_REALTIME, &time);
+	sink += time;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const u64 *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* Per value of a batch of @nr, which are spread over the exact history */
+static void measure_batch(unsigned int nr, bool sorted)
+{
+	unsigned int rounds = max(1, 4096 / nr);
+	struct ktime_history_info info;
+	struct rnd_state random;
+	unsigned long flags;
+	char name[64];
+	u64 sum = 0;
+
+	prandom_seed_state(&random, nr);
+
+	for (unsigned int round = 0; round < rounds; round++) {
+		u64 start;
+
+		ktime_history_get_info(&info);
+		for (unsigned int i = 0; i < nr; i++) {
+			cycles[i] = info.newest -
+				    mul_u64_u32_shr((info.newest - info.oldest_exact) / 4 * 3,
+						    prandom_u32_state(&random), 32);
+		}
+		if (sorted)
+			sort(cycles, nr, sizeof(*cycles), compare, NULL);
+		local_irq_save(flags);
+		start = count();
+		ktime_convert_cycles_batch(CSID_ARM_ARCH_COUNTER, cycles, nr, CLOCK_REALTIME,
+					   times);
+		sum += count() - start;
+		local_irq_restore(flags);
+		for (unsigned int i = 0; i < nr; i++) {
+			if (times[i].status || times[i].error_ns)
+				pr_err("cost: value %u of a batch has status %d\n", i, times[i].status);
+		}
+	}
+	snprintf(name, sizeof(name), "batch of %u, %s", nr, sorted ? "sorted" : "random");
+	report(name, sum, rounds * nr);
+}
+
+static void measure_conversions(void)
+{
+	struct ktime_history_info info;
+	struct ktime_conversion conv;
+	u64 start;
+
+	/* A state per tick, and a long history of more than one span */
+	for (int i = 0; i < 4; i++) {
+		adjust(HALF_A_STEP + i * 1000003);
+		msleep(3000);
+	}
+	ktime_history_get_info(&info);
+	start = info.newest - 100;
+	COST("convert, newest state", convert(start + (i & 63)));
+	COST("convert all, newest state",
+	     ktime_convert_cycles_all(CSID_ARM_ARCH_COUNTER, start + (i & 63), &conv));
+	ktime_history_get_info(&info);
+	start = info.newest;
+	COST("convert, 10 ms ago", convert(start - 10 * NSEC_PER_MSEC + i));
+	COST("convert, 1 s ago", convert(start - NSEC_PER_SEC + i));
+	COST("convert, oldest exact state", convert(info.oldest_exact + i));
+	COST("convert, open span", convert(info.oldest_exact - 2 * TICK_CYCLES + i));
+	COST("convert, oldest span", convert(info.oldest + i));
+
+	for (unsigned int nr = 1; nr <= NR_BATCH; nr = nr == 1 ? 64 : nr == 64 ? 4096 : nr * 16) {
+		measure_batch(nr, true);
+		measure_batch(nr, false);
+	}
+}
+
+/* A history of its own, whose counter stands still while updates are made */
+static struct timekeeper tk;
+static u64 fake_cycles;
+
+static u64 read_fake(struct clocksource *cs)
+{
+	return fake_cycles;
+}
+
+static u64 read_real(struct clocksource *cs)
+{
+	return __arch_counter_get_cntvct();
+}
+
+static struct clocksource clock = {
+	.id		= CSID_ARM_ARCH_COUNTER,
+	.mask		= CLOCKSOURCE_MASK(64),
+	.max_raw_delta	= U64_MAX >> 1,
+};
+
+static unsigned long prepare, begin, end, lookup;
+module_param_named(tkh_prepare, prepare, ulong, 0);
+module_param_named(tkh_begin, begin, ulong, 0);
+module_param_named(tkh_end, end, ulong, 0);
+module_param_named(tkh_convert, lookup, ulong, 0);
+
+#define FAKE_TICK	2000
+
+static void fake_update(struct tk_history *h, s32 adjust)
+{
+	void (*tkh_begin)(struct tk_history *h) = (void *)begin;
+	void (*tkh_end)(struct tk_history *h, const struct timekeeper *tk) = (void *)end;
+	void (*tkh_prepare)(struct tk_history *h, const struct timekeeper *tk, bool suspended,
+			    bool was_set) = (void *)prepare;
+	struct tk_read_base *tkr = &tk.tkr_mono, *raw = &tk.tkr_raw;
+
+	tkr->cycle_last += FAKE_TICK;
+	tkr->xtime_nsec += (u64)FAKE_TICK * tkr->mult;
+	tkr->base += tkr->xtime_nsec >> tkr->shift;
+	tkr->xtime_nsec &= BIT_ULL(tkr->shift) - 1;
+	raw->cycle_last = tkr->cycle_last;
+	raw->xtime_nsec += (u64)FAKE_TICK * raw->mult;
+	raw->base += raw->xtime_nsec >> raw->shift;
+	raw->xtime_nsec &= BIT_ULL(raw->shift) - 1;
+	tkr->mult += adjust;
+	fake_cycles = tkr->cycle_last + 10;
+	tkh_prepare(h, &tk, false, false);
+	tkh_begin(h);
+	tkh_end(h, &tk);
+}
+
+/* Instructions of an update of a history, by what is new in it */
+static void measure_update_kind(struct tk_history *h, const char *name, s32 adjust, bool set)
+{
+	s32 sign = 1;
+	u64 none, sum;
+
+	none = LOOP(({ tk.offs_real += set; sign = -sign; sink += sign; }));
+	sum = LOOP(({ tk.offs_real += set; sign = -sign; fake_update(h, sign * adjust); }));
+	report(name, sum - none, LOOPS);
+}
+
+static void measure_ring(unsigned int nr_states)
+{
+	int (*tkh_convert)(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
+			   clockid_t clock, ktime_t *time, u32 *error_ns) = (void *)lookup;
+	static const unsigned int ages[] = { 0, 1, 16, 256 };
+	unsigned int nr_spans = 64, nr_eras = 64;
+	struct tk_history *h;
+	ktime_t time;
+	char name[64];
+	u32 error_ns;
+
+	h = vzalloc(sizeof(*h) + nr_states * sizeof(*h->states) + nr_spans * sizeof(*h->spans) +
+		    nr_eras * sizeof(*h->eras));
+	if (!h)
+		return;
+
+	*h = (struct tk_history)
+		TK_HISTORY_INIT((void *)(h + 1), nr_states,
+				(void *)(h + 1) + nr_states * sizeof(*h->states), nr_spans,
+				(void *)(h + 1) + nr_states * sizeof(*h->states) +
+				nr_spans * sizeof(*h->spans), nr_eras);
+	clock.read = read_fake;
+	tk = (struct timekeeper) {
+		.tkr_mono	= { .clock = &clock, .mask = clock.mask, .mult = 1U << 24, .shift = 24 },
+		.tkr_raw	= { .clock = &clock, .mask = clock.mask, .mult = 1U << 24, .shift = 24 },
+		.cycle_interval	= FAKE_TICK,
+	};
+	for (unsigned int i = 0; i < 2 * nr_states + 100; i++)
+		fake_update(h, i & 1 ? 1 : -1);
+
+	if (nr_states == 1U << CONFIG_TK_HISTORY_SHIFT) {
+		u64 none;
+
+		/* What fake_update() does itself */
+		measure_update_kind(h, "record, same line", 0, false);
+		none = LOOP(fake_update(h, 0));
+		pr_info("cost: (of which the simulation's own is not subtracted: %llu)\n",
+			div_u64(none, LOOPS));
+		measure_update_kind(h, "record, new state", 1, false);
+		measure_update_kind(h, "record, new state and span", 100000, false);
+		measure_update_kind(h, "record, new era", 1, true);
+		for (unsigned int i = 0; i < 2 * nr_states + 100; i++)
+			fake_update(h, i & 1 ? 1 : -1);
+	}
+
+	clock.read = read_real;
+	for (unsigned int i = 0; i <= ARRAY_SIZE(ages); i++) {
+		unsigned int age = i < ARRAY_SIZE(ages) ? ages[i] : nr_states - 2;
+		u64 from = fake_cycles - (u64)age * FAKE_TICK + 1;
+
+		if (age >= nr_states)
+			continue;
+		snprintf(name, sizeof(name), "ring of %u, %u states back", nr_states, age);
+		if (tkh_convert(h, clock.id, from, CLOCK_REALTIME, &time, &error_ns) || error_ns)
+			pr_err("cost: %s: no exact time\n", name);
+		COST(name, tkh_convert(h, clock.id, from + (i & 7), CLOCK_REALTIME, &time,
+				       &error_ns));
+	}
+	vfree(h);
+}
+
+static void measure_history(void)
+{
+	cycles = vmalloc_array(NR_BATCH, sizeof(*cycles));
+	times = vmalloc_array(NR_BATCH, sizeof(*times));
+	if (cycles && times)
+		measure_conversions();
+	vfree(cycles);
+	vfree(times);
+	for (unsigned int nr = 64; nr <= 65536; nr *= nr == 64 ? 8 : nr == 512 ? 8 : 16)
+		measure_ring(nr);
+}
+
+#else
+static void measure_history(void) { }
+#endif
+
+static int __init bench_cost_init(void)
+{
+	if (!update_wall_time_addr || !do_adjtimex_addr) {
+		pr_err("cost: update_wall_time= and do_adjtimex= are missing\n");
+		return -EINVAL;
+	}
+	empty = LOOP();
+	measure_present();
+	measure_timekeeper();
+#ifdef CONFIG_TK_HISTORY
+	struct ktime_history_info info;
+
+	if (!ktime_history_get_info(&info))
+		measure_history();
+#else
+	measure_history();
+#endif
+	pr_info("cost: end\n");
+	return 0;
+}
+module_init(bench_cost_init);
+
+MODULE_DESCRIPTION("Cost of the history of the timekeeper in instructions");
+MODULE_LICENSE("GPL");

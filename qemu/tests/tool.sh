@@ -1,0 +1,296 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# tools/time/retroconv, which is beside this script.
+tool=/guest/retroconv
+tmp=/tmp/tool
+mkdir -p $tmp
+cd $tmp || exit
+n=0
+
+result()
+{
+	status=$?
+	n=$((n + 1))
+	if [ $status -eq 0 ]; then echo "ok $n $1"; else echo "not ok $n $1"; fi
+}
+
+# is STATUS COMMAND...: the status is this one, output and complaint are in files
+is()
+{
+	expected=$1
+	shift
+	status=0
+	"$@" >out 2>err || status=$?
+	[ $status -eq "$expected" ] || {
+		echo "# $*: status $status instead of $expected: $(head -n 1 err)"
+		return 1
+	}
+}
+
+# The usage is wrong, which is told in one line that matches $1
+complains()
+{
+	match=$1
+	shift
+	is 2 "$@" </dev/null && [ ! -s out ] && [ "$(wc -l <err)" -eq 1 ] && grep -q "$match" err && return
+	echo "# $*: $(cat err)"
+	return 1
+}
+
+field() { sed -n "s/^$1  *//p" "$2"; }
+# In nanoseconds: the clock, rounded down to microseconds, and a time that the
+# tool has told
+now() { adjtimex | awk '/tv_sec/ { s = $2 } /tv_usec/ { printf "%d%06d000\n", s, $2 }'; }
+ns() { echo "$1" | sed 's/+-.*//; s/[.]//'; }
+# between A B C: A <= B <= C
+between()
+{
+	[ "$1" -le "$2" ] && [ "$2" -le "$3" ] && return
+	echo "# not $1 <= $2 <= $3"
+	return 1
+}
+counter() { $tool now | sed -n 's/^counter  *//p'; }
+# The time of $1, or nothing
+time_of() { $tool convert --clock realtime "$1" | cut -d' ' -f2; }
+
+# No two clocks are the same. The machine begins in 1970.
+date -s @1600000000 >/dev/null
+
+echo 'KTAP version 1'
+echo 1..35
+
+is 0 $tool --help && grep -qx 'EXIT STATUS' out && ! grep -q '::' out && [ ! -s err ]
+result 'help is a manual page'
+
+is 0 $tool info && [ "$(field counter out)" = CNTVCT_EL0 ] && [ -z "$(tr -d '\n -~' <out)" ] &&
+	oldest=$(field 'oldest ' out) exact=$(field 'oldest exact' out) && grep -q ', [0-9.]* s ago$' out &&
+	between 1 $((${oldest%%,*})) $((${exact%%,*})) && between 0 $((${exact%%,*})) $(($(field now out)))
+result 'info knows the counter and how far back'
+
+before=$(now)
+is 0 $tool now
+after=$(now)
+value=$(field counter out)
+told=$(field realtime out)
+between "$before" "$(ns "$told")" $((after + 999))
+result 'now lies between two readings of the clock'
+
+read -r up _ </proc/uptime
+boot=$(field boottime out)
+between $(($(ns "$boot") / 1000000000)) "${up%.*}" $(($(ns "$boot") / 1000000000 + 5))
+result 'boottime is the uptime'
+
+[ "$(field monotonic out)" = "$boot" ] && [ "$(field tai out)" = "$told" ] &&
+	between $(($(ns "$boot") - 1000000000)) "$(ns "$(field raw out)")" $(($(ns "$boot") + 1000000000))
+result 'now shows all clocks'
+
+[ "$(time_of "$value")" = "$told" ]
+result 'convert tells what now has told'
+
+# The clock is set and slewed, the time of the value stays
+adjtimex -f 20000000 >/dev/null
+date -s "@$(($(date +%s) + 3600))" >/dev/null
+[ "$(time_of "$value")" = "$told" ] && between $((after + 3500000000000)) "$(now)" $((after + 3700000000000))
+result 'convert tells the old time after a step of an hour'
+
+same=0
+for pair in mono:monotonic boot:boottime real:realtime tai:tai raw:monotonic_raw; do
+	a=$($tool convert --clock ${pair%:*} "$value") && b=$($tool convert --clock ${pair#*:} "$value") &&
+		[ "$a" ] && [ "$a" = "$b" ] || same=1
+done
+[ "$($tool convert "$value")" = "$($tool convert --clock boottime "$value")" ] && [ $same -eq 0 ]
+result 'the short names of the clocks, and the default'
+
+complains 'no conversion to aux3' $tool convert --clock aux3 "$value" &&
+	echo 1 >/sys/kernel/time/aux_clocks/3/aux_clock_enable &&
+	is 0 $tool now --clock aux3 && [ "$(field aux3 out)" ]
+result 'an auxiliary clock, once it is enabled'
+
+iso=$($tool convert --clock realtime --iso "$value" | cut -d' ' -f2)
+[ "$iso" = "$(date -u -d "@${told%.*}" +%Y-%m-%dT%H:%M:%S).${told#*.}Z" ]
+result 'a date'
+
+dec=$((value))
+[ "$(time_of $dec)" = "$told" ] &&
+	[ "$($tool convert --clock realtime --hex "$(printf %x $dec)" | cut -d' ' -f2)" = "$told" ] &&
+	[ "$(time_of "0X$(printf %016X $dec)")" = "$told" ]
+result 'decimal and hexadecimal numbers'
+
+is 1 $tool convert 0xffffffffffffffff 0x10000000000000000 "$value" &&
+	[ "$(cat err)" = 'retroconv: 0xffffffffffffffff: future
+retroconv: 0x10000000000000000: too large' ] && [ "$(wc -l <out)" -eq 1 ]
+result 'convert says why there is no time, and goes on'
+
+complains 'no command' $tool && complains "no command 'tell'" $tool tell &&
+	complains 'no VALUE' $tool convert && complains "'abc' is not a number" $tool convert abc &&
+	complains "'0x' is not a number" $tool convert 0x && complains "'' is not a number" $tool convert '' &&
+	complains "'-1' is not a number" $tool convert -- -1 &&
+	complains "no option '-1'" $tool convert -1 &&
+	complains "no clock 'cpu'" $tool convert --clock cpu 1 &&
+	complains 'needs an argument' $tool convert --clock &&
+	complains "no option '--field" $tool convert --field 1 1 &&
+	complains "what is 'x'" $tool info x && complains "what is 'x'" $tool now x
+result 'wrong arguments'
+
+complains 'either' $tool filter --field 1 --regex 1 &&
+	complains 'from 1 on' $tool filter --field 0 && complains 'from 1 on' $tool filter --field -1 &&
+	complains 'from 1 on' $tool filter --field 2x &&
+	complains 'from 1 on' $tool filter --field 99999999999999999999 &&
+	complains 'regex.*(' $tool filter --regex '(' &&
+	complains 'cannot open /no' $tool filter /no &&
+	complains 'cannot read /tmp' $tool filter /tmp &&
+	complains 'iso needs' $tool filter --iso && complains 'iso needs' $tool filter --iso --clock tai
+result 'wrong arguments of the filter'
+
+$tool now >/dev/full 2>err
+[ $? -eq 2 ] && [ "$(wc -l <err)" -eq 1 ] && echo "$value" >in && { $tool filter in >/dev/full 2>err; [ $? -eq 2 ]; }
+result 'a full disk is noticed'
+
+mv /dev/retroconv $tmp/dev
+complains 'cannot open /dev/retroconv.*CONFIG_RETROCONV' $tool info &&
+	complains 'cannot open /dev/retroconv' $tool filter
+result 'no device'
+mv $tmp/dev /dev/retroconv
+
+# The filter. T is what the value converts to.
+T=$(time_of "$value")
+filter() { filtered=$1; shift; is "$filtered" $tool filter --clock realtime "$@"; }
+
+printf 'a %s b\n%s\n[%s]: (%s,%s) x%s %sg 0x\n\n' "$value" "$value" "$value" "$value" "$value" \
+	"$value" "$value" >in
+printf 'a %s b\n%s\n[%s]: (%s,%s) x%s %sg 0x\n\n' "$T" "$T" "$T" "$T" "$T" "$value" "$value" >expected
+filter 0 in && cmp out expected && [ ! -s err ]
+result 'hexadecimal words are found'
+
+filter 0 <in && cmp out expected && filter 0 in in && cat expected expected | cmp - out
+result 'from the standard input and from two files'
+
+printf '%s 0xffff800012345678 %d\n' "$value" $dec >in
+printf '%s 0xffff800012345678 %d\n' "$T" $dec >expected
+filter 0 in && cmp out expected && [ ! -s err ]
+result 'a word out of the history is left alone'
+
+echo 'ip 0xffff800012345678, 0xffff80001234567a' >in
+filter 1 in && cmp out in && grep -q '2 of 2 values not converted: 2 future' err
+result 'unless there is no other'
+
+printf '# head line of a log\n  1 a [%d]:\t0x1\n2\tb %d\n3 c\n' $dec $dec >in
+printf '# head line of a log\n  1 a [%s]:\t0x1\n2\tb %s\n3 c\n' "$T" "$T" >expected
+filter 0 --field 3 in && cmp out expected
+result 'a field'
+
+printf 'sh-7 [000] d..1. %d: switch: 100 %d: x\nsh-7 [001] .... 18446744073709551615: x\n' $dec $dec >in
+printf 'sh-7 [000] d..1. %s: switch: 100 %s: x\nsh-7 [001] .... 18446744073709551615(future): x\n' \
+	"$T" "$T" >expected
+filter 1 --regex ' ([0-9]{6,}): ' in && cmp out expected &&
+	[ "$(cat err)" = 'retroconv: 1 of 3 values not converted: 1 future' ]
+result 'an expression with a subexpression'
+
+printf 't=%d%d\n%d\n' $dec $dec $dec >in
+printf 't=%s%s\n%s\n' "$T" "$T" "$T" >expected
+filter 0 --regex "$dec" in && cmp out expected &&
+	echo "$dec $dec" >in && echo "$T $dec" >expected && filter 0 --regex '^[0-9]+' in && cmp out expected &&
+	filter 0 --regex '^(x|([0-9]+))' in && cmp out expected &&
+	filter 0 --regex '(x)*' in && cmp out in &&
+	echo " $dec $dec " >in && echo " $T $T " >expected && filter 0 --regex ' ([0-9]+) ' in && cmp out expected
+result 'an expression without, with an anchor, that matches nothing or overlaps'
+
+printf 'tsc=%x,\n' $dec >in
+printf 'tsc=%s,\n' "$T" >expected
+filter 0 --hex --regex 'tsc=([0-9a-f]+)' in && cmp out expected
+result 'hexadecimal numbers without 0x'
+
+printf '%s 0x10000000000000000\n' "$value" >in
+printf '%s 0x10000000000000000(too large)\n' "$T" >expected
+filter 1 --regex '0x[0-9a-f]+' in && cmp out expected && grep -q '1 too large' err
+result 'a number of more than 64 bits'
+
+{ head -c 100000 /dev/urandom | tr -d x; printf ' %s \0\377 %s\r\n\0%s' "$value" "$value" "$value"; } >in
+{ head -c $(($(wc -c <in) - 2 - 3 * ${#value} - 5)) in; printf '%s \0\377 %s\r\n\0%s' "$T" "$T" "$T"; } >expected
+filter 0 in && cmp out expected && filter 0 --regex '0x[0-9a-f]+' in && cmp out expected
+result 'binary bytes, and a last line that does not end'
+
+# Batches: thousands of values in lines of several formats. Each time is told by
+# convert as well, which takes the values one by one.
+for i in 0 1 2 3 4 5 6 7 8 9; do
+	for j in 0 1 2 3 4 5 6 7 8 9; do
+		echo $((dec - 1000000 + i * 100000 + j * 1234))
+	done
+done >values
+xargs $tool convert --clock realtime <values >converted
+cut -d' ' -f2 converted >values.times
+for i in 0 1 2 3 4 5 6 7 8 9; do cat values values values values values; done >many
+for i in 0 1 2 3 4 5 6 7 8 9; do cat values.times values.times values.times values.times values.times; done >many.times
+awk 'NR % 3 == 1 { print "line " NR ": at " $1 ", x"; next }
+     NR % 3 == 2 { print NR "\t[" $1 "]" ; next } { print "# " NR; print "- at " $1 }' many >in
+awk 'NR % 3 == 1 { print "line " NR ": at " $1 ", x"; next }
+     NR % 3 == 2 { print NR "\t[" $1 "]" ; next } { print "# " NR; print "- at " $1 }' many.times >expected
+[ "$(wc -l <many)" -eq 5000 ] && [ "$(wc -l <many.times)" -eq 5000 ] && ! grep -qv '^[0-9]*[.][0-9]\{9\}$' values.times &&
+	filter 0 --regex '(at |\[)([0-9]+)' in && cmp out expected
+result 'thousands of lines in several formats'
+
+# In one line, which takes several batches
+tr '\n' ' ' <in >in1
+tr '\n' ' ' <expected >expected1
+filter 0 --regex '(at |\[)([0-9]+)' in1 && cmp out expected1
+result 'thousands of values in one line'
+
+# A line of more than 1 MiB stays, those around it do not
+printf 'at %d\nat %d ' $dec $dec >in
+printf 'at %s\nat %d ' "$T" $dec >expected
+for f in in expected; do
+	head -c 1200000 /dev/zero >>$f
+done
+printf 'at %d\nat %d\n' $dec $dec >>in
+printf 'at %d\nat %s\n' $dec "$T" >>expected
+filter 1 --regex 'at ([0-9]+)' in && cmp out expected && grep -q '1 lines above 1048576 bytes' err
+result 'a line that is too long'
+
+# A pause in the input: what has come before is written in it
+rm out
+mkfifo pipe
+$tool filter --clock realtime <pipe >out 2>err &
+pid=$!
+exec 3>pipe
+printf '%s\nhalf %s' "$value" "$value" >&3
+tries=0
+until [ -s out ] || [ $tries -eq 100 ]; do
+	usleep 100000
+	tries=$((tries + 1))
+done
+[ "$(cat out)" = "$T" ]
+result 'a line is written while the input pauses'
+echo " whole" >&3
+exec 3>&-
+wait $pid && [ "$(cat out)" = "$T
+half $T whole" ]
+result 'and the next one when it is complete'
+
+# More changes of the frequency than there are states take the value to the long history
+i=0
+while [ $i -lt 800 ]; do
+	adjtimex -f $((20000000 + (i & 1) * 10000000)) >/dev/null
+	i=$((i + 1))
+done
+bound=$(time_of "$value")
+[ "$bound" != "${bound%+-1ns}" ] && between "$(ns "$T")" "$(ns "$bound")" $(($(ns "$T") + 1))
+result "a bound of the error, $T and $bound"
+echo "at $value" >in
+filter 0 in && [ "$(cat out)" = "at $bound" ]
+result 'in the filter, too'
+[ "$($tool convert --clock raw "$value" | grep -c '+-')" -eq 0 ]
+result 'but not where the time is exact'
+
+# More settings of the clock than there are eras, and it is forgotten
+i=0
+while [ $i -lt 70 ]; do
+	date -s "@$(date +%s)" >/dev/null
+	i=$((i + 1))
+done
+echo "at $value, $($tool now | sed -n 's/^counter  *//p')" >in
+is 1 $tool convert "$value" && [ "$(cat err)" = "retroconv: $value: too old" ] &&
+	filter 0 in && grep -q "^at $value, [0-9]*[.][0-9]*$" out &&
+	filter 1 --regex '0x[0-9a-f]+' in && grep -q "^at $value(too old), [0-9]*[.][0-9]*$" out &&
+	grep -qx 'retroconv: 1 of 2 values not converted: 1 too old' err
+result 'too old'

@@ -1,0 +1,82 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Torture: the live KUnit tests convert what they have read, in every context on
+# every CPU, while their clock is slewed, set and suspended, and while the
+# clocksource changes to each available one all the time.
+#
+# Kernel parameters: torture.seconds (60), for both tests together. Needs
+# kunit.filter_glob=tk_history.tkh_test_live*, or all tests of the suite run.
+# irqchip.gicv3_pseudo_nmi=1 adds NMIs, and highres=off nohz=off adds jiffies to
+# the clocksources.
+suite=/sys/kernel/debug/kunit/tk_history
+sys=/sys/devices/system/clocksource/clocksource0
+parameters=/sys/module/tk_history_test/parameters
+seconds=$(sed -n 's/^\(.* \)*torture\.seconds=\([^ ]*\).*/\2/p' /proc/cmdline)
+: "${seconds:=60}"
+[ "$seconds" -ge 2 ] 2>/dev/null || {
+	echo "torture.seconds=$seconds: must be a number, 2 at least" >&2
+	exit 1
+}
+for dir in $suite $parameters; do
+	[ -d "$dir" ] || {
+		echo "no $dir: its option is off" >&2
+		exit 1
+	}
+done
+
+n=1
+result()
+{
+	n=$((n + 1))
+	if [ "$1" -eq 0 ]; then echo "ok $n $2"; else echo "not ok $n $2"; fi
+}
+
+# How many changes to each clocksource, as far as they came about
+change()
+{
+	while [ ! -e /tmp/stop ]; do
+		read -r available <$sys/available_clocksource
+		for cs in $available; do
+			echo "$cs" >$sys/current_clocksource
+			[ "$(cat $sys/current_clocksource)" != "$cs" ] || echo "$cs"
+			usleep 30000
+		done
+	done >/tmp/changes
+	echo "$counter" >$sys/current_clocksource
+}
+
+# The sum of what the tests have counted under this name
+count() { sed -n "/tkh_test_live.* suspends/s/.* \([0-9]*\) $1.*/\1/p" $suite/results | awk '{ n += $1 } END { print n + 0 }'; }
+
+counter=$(cat $sys/current_clocksource)
+change &
+echo $((seconds / 2)) >$parameters/torture
+echo $((seconds + 300)) >/sys/module/kunit/parameters/timeout
+echo run >$suite/run
+echo 0 >$parameters/torture
+touch /tmp/stop
+wait
+
+echo 'KTAP version 1'
+echo 1..4
+sed 1,2d $suite/results
+sort /tmp/changes | uniq -c | while read -r times cs; do
+	echo "# $times changes to the clocksource $cs"
+done
+changes=$(wc -l </tmp/changes)
+[ "$(sort -u /tmp/changes | wc -l)" -ge 2 ] && [ "$changes" -ge $((seconds / 2)) ]
+result $? 'the clocksource changed every other second at least'
+gaps=$(count gaps)
+[ "$gaps" -ge $((seconds / 20)) ] && [ "$gaps" -gt 0 ]
+result $? 'a value from within a suspend was converted every 20 seconds at least'
+nmi=$(count 'in NMI')
+if grep -qw irqchip.gicv3_pseudo_nmi=1 /proc/cmdline; then
+	[ "$nmi" -ge "$seconds" ]
+	result $? 'a value was converted in NMI each second at least'
+else
+	echo "ok 4 values were converted in NMI # SKIP without irqchip.gicv3_pseudo_nmi=1"
+fi
+total="$(count exact) exact, $(count 'from spans') from spans, $(count evicted) evicted, $(count wrong) wrong, $nmi in NMI, $(count 'changes of the clock') changes of the clock, $changes of the clocksource, $(count suspends) suspends, $gaps gaps looked at, in $seconds s"
+echo "# torture: $total"
+echo "torture: $total" >/dev/kmsg

@@ -1,0 +1,14 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The kselftest of /dev/retroconv with the TSC, if this machine's is good enough for
+# the kernel to keep time by.
+clocksource=$(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)
+[ "$clocksource" = tsc ] || {
+	echo 'KTAP version 1'
+	echo 1..1
+	echo "ok 1 tsc # SKIP the clocksource is $clocksource: $(dmesg |
+		grep -m 1 -ioE 'tsc: .*(unstable|fail|not ).*' || echo 'the TSC was not taken')"
+	exit
+}
+exec /selftests/retroconv

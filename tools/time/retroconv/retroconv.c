@@ -1,0 +1,715 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * retroconv: tell the time of counter values
+ *
+ * What it does for its user is told in retroconv.rst.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <regex.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/compiler.h>
+#include <linux/kernel.h>
+#include <linux/retroconv.h>
+
+#define DEVICE		"/dev/retroconv"
+#define NSEC_PER_SEC	1000000000LL
+
+#ifndef CLOCK_AUX
+#define CLOCK_AUX	16
+#endif
+
+/* Exit status */
+enum { OK, NOT_CONVERTED, TROUBLE };
+
+/* Values which are converted at a time, and the longest line */
+#define BATCH		4096
+#define MAX_LINE	(1024 * 1024)
+
+static const char help[] =
+#include "help.h"
+;
+
+static const struct {
+	const char	*name;
+	const char	*alias;
+	clockid_t	id;
+} clocks[] = {
+	{ "monotonic",	"mono",			CLOCK_MONOTONIC },
+	{ "boottime",	"boot",			CLOCK_BOOTTIME },
+	{ "realtime",	"real",			CLOCK_REALTIME },
+	{ "tai",	"tai",			CLOCK_TAI },
+	{ "raw",	"monotonic_raw",	CLOCK_MONOTONIC_RAW },
+	/* Those which "now" does not show by default */
+	{ "aux0",	"aux0",			CLOCK_AUX },
+	{ "aux1",	"aux1",			CLOCK_AUX + 1 },
+	{ "aux2",	"aux2",			CLOCK_AUX + 2 },
+	{ "aux3",	"aux3",			CLOCK_AUX + 3 },
+	{ "aux4",	"aux4",			CLOCK_AUX + 4 },
+	{ "aux5",	"aux5",			CLOCK_AUX + 5 },
+	{ "aux6",	"aux6",			CLOCK_AUX + 6 },
+	{ "aux7",	"aux7",			CLOCK_AUX + 7 },
+};
+
+#define NR_SYSTEM_CLOCKS	5
+
+/* Why a value has no time. The last one is for every other status. */
+static const struct {
+	int		status;
+	const char	*text;
+} reasons[] = {
+	{ -ERANGE,	"too old" },
+	{ -EAGAIN,	"future" },
+	{ -EOVERFLOW,	"too large" },
+	{ 0,		"unknown" },
+};
+
+/**
+ * struct options - The command line
+ * @clock:	Index into clocks[], -1 if there is none given
+ * @iso:	Show dates
+ * @hex:	Numbers are hexadecimal
+ * @field:	Number of the field that is the value, 0 for none
+ * @regex:	The value is what this matches, NULL for none
+ * @re:		@regex compiled
+ */
+static struct options {
+	int		clock;
+	bool		iso;
+	bool		hex;
+	unsigned long	field;
+	const char	*regex;
+	regex_t		re;
+} options = {
+	.clock	= -1,
+};
+
+static int device;
+static struct retroconv_info info;
+
+__printf(1, 2) __noreturn
+static void die(const char *format, ...)
+{
+	va_list args;
+
+	/* In front of the complaint, where both go to the same place */
+	fflush(stdout);
+	fprintf(stderr, "retroconv: ");
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(TROUBLE);
+}
+
+static void flush(void)
+{
+	if (fflush(stdout) || ferror(stdout))
+		die("cannot write: %s", strerror(errno));
+}
+
+/* The device */
+
+static void open_device(void)
+{
+	device = open(DEVICE, O_RDONLY | O_CLOEXEC);
+	if (device < 0) {
+		die("cannot open " DEVICE ": %s%s", strerror(errno),
+		    errno == ENOENT ? ": the kernel needs CONFIG_RETROCONV" : "");
+	}
+
+	info.size = sizeof(info);
+	if (ioctl(device, RETROCONV_INFO, &info)) {
+		die(DEVICE ": %s%s", strerror(errno),
+		    errno == ENODEV ? ": the kernel keeps no history" : "");
+	}
+}
+
+/*
+ * The counter whose values are converted. Values of the time before the
+ * clocksource was changed are those of the machine's usual counter.
+ */
+static __u32 get_counter(void)
+{
+	if (info.counter != RETROCONV_COUNTER_NONE)
+		return info.counter;
+#if defined(__x86_64__)
+	return RETROCONV_COUNTER_X86_TSC;
+#elif defined(__aarch64__) || defined(__arm__)
+	return RETROCONV_COUNTER_ARM_ARCH;
+#else
+	die("user space cannot read the counter of the clocksource");
+#endif
+}
+
+static int default_clock(int clock)
+{
+	return options.clock < 0 ? clock : options.clock;
+}
+
+static void convert(int clock, const __u64 *cycles, struct retroconv_time *times, size_t nr)
+{
+	struct retroconv_convert arg = {
+		.size		= sizeof(arg),
+		.counter	= get_counter(),
+		.clock_id	= clocks[clock].id,
+		.nr		= nr,
+		.cycles		= (unsigned long)cycles,
+		.times		= (unsigned long)times,
+	};
+
+	/* Stopped and continued is a signal, too */
+	while (ioctl(device, RETROCONV_CONVERT, &arg)) {
+		if (errno != EINTR)
+			die("no conversion to %s: %s", clocks[clock].name, strerror(errno));
+	}
+}
+
+static unsigned int reason(int status)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(reasons) - 1; i++) {
+		if (reasons[i].status == status)
+			break;
+	}
+	return i;
+}
+
+static void print_time(const struct retroconv_time *time)
+{
+	long long sec = time->ns / NSEC_PER_SEC, ns = time->ns % NSEC_PER_SEC;
+
+	if (options.iso) {
+		char date[64];
+		struct tm tm;
+		time_t t;
+
+		if (ns < 0) {
+			ns += NSEC_PER_SEC;
+			sec--;
+		}
+		t = sec;
+		strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", gmtime_r(&t, &tm));
+		printf("%s.%09lldZ", date, ns);
+	} else {
+		printf("%s%lld.%09lld", time->ns < 0 ? "-" : "",
+		       sec < 0 ? -sec : sec, ns < 0 ? -ns : ns);
+	}
+	if (time->error_ns)
+		printf("+-%uns", time->error_ns);
+}
+
+/* Numbers */
+
+enum number { NUMBER, TOO_LARGE, NO_NUMBER };
+
+static enum number parse(const char *s, size_t len, __u64 *value)
+{
+	unsigned int base = options.hex ? 16 : 10;
+	enum number ret = NUMBER;
+
+	if (len > 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X')) {
+		base = 16;
+		s += 2;
+		len -= 2;
+	}
+	if (!len)
+		return NO_NUMBER;
+
+	*value = 0;
+	for (; len; s++, len--) {
+		unsigned int digit;
+
+		if (base == 10 ? !isdigit((unsigned char)*s) : !isxdigit((unsigned char)*s))
+			return NO_NUMBER;
+		digit = isdigit((unsigned char)*s) ? *s - '0' :
+			tolower((unsigned char)*s) - 'a' + 10;
+		if (__builtin_mul_overflow(*value, base, value) ||
+		    __builtin_add_overflow(*value, digit, value))
+			ret = TOO_LARGE;
+	}
+	return ret;
+}
+
+/* The filter */
+
+/**
+ * struct place - Where a value stands
+ * @from:	First character
+ * @to:		The one behind the last character
+ * @large:	The number is too large for a counter
+ */
+struct place {
+	const char	*from;
+	const char	*to;
+	bool		large;
+};
+
+static struct {
+	struct place		places[BATCH];
+	__u64			cycles[BATCH];
+	struct retroconv_time	times[BATCH];
+	size_t			nr;
+	unsigned long long	total;
+	unsigned long long	failed[ARRAY_SIZE(reasons)];
+	unsigned long long	long_lines;
+} filter;
+
+/* Without a field or an expression, a value is nothing but a guess */
+static bool guess(void)
+{
+	return !options.field && !options.regex;
+}
+
+static bool is_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '_';
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/*
+ * The three ways to find the next text in a line, from begin to end, that may be
+ * a value. Each begins at *from and moves it behind what has been looked at.
+ */
+static bool next_guess(const char *begin, const char *end, const char **from, struct place *place)
+{
+	const char *p = *from;
+
+	while ((p = memmem(p, end - p, "0x", 2))) {
+		place->from = p;
+		for (p += 2; p < end && isxdigit((unsigned char)*p); p++)
+			;
+		place->to = p;
+		if ((place->from == begin || !is_word(place->from[-1])) &&
+		    (p == end || !is_word(*p))) {
+			*from = p;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool next_field(const char *begin, const char *end, const char **from, struct place *place)
+{
+	const char *p = begin;
+
+	/* There is one per line */
+	if (*from != begin)
+		return false;
+	*from = end;
+
+	for (unsigned long n = 0; n < options.field; n++) {
+		while (p < end && is_blank(*p))
+			p++;
+		place->from = p;
+		while (p < end && !is_blank(*p))
+			p++;
+		place->to = p;
+	}
+	while (place->from < place->to && !isalnum((unsigned char)*place->from))
+		place->from++;
+	while (place->from < place->to && !isalnum((unsigned char)place->to[-1]))
+		place->to--;
+	return place->from < place->to;
+}
+
+static bool next_match(const char *begin, const char *end, const char **from, struct place *place)
+{
+	while (*from <= end) {
+		regmatch_t match[options.re.re_nsub + 1];
+		const regmatch_t *value = &match[options.re.re_nsub];
+		const char *next;
+
+		/* A line may contain anything, also a NUL */
+		match[0].rm_so = *from - begin;
+		match[0].rm_eo = end - begin;
+		if (regexec(&options.re, begin, options.re.re_nsub + 1, match, REG_STARTEND))
+			return false;
+
+		/* What follows the value may belong to the next match as well */
+		next = begin + (value->rm_so < 0 ? match[0].rm_eo : value->rm_eo);
+		*from = next > *from ? next : *from + 1;
+		if (value->rm_so >= 0) {
+			place->from = begin + value->rm_so;
+			place->to = begin + value->rm_eo;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Write what is before *done, with the times in place of the values */
+static void write_batch(const char **done)
+{
+	if (filter.nr)
+		convert(default_clock(1), filter.cycles, filter.times, filter.nr);
+
+	for (size_t i = 0; i < filter.nr; i++) {
+		const struct place *place = &filter.places[i];
+		struct retroconv_time *time = &filter.times[i];
+
+		if (place->large)
+			time->status = -EOVERFLOW;
+		fwrite(*done, 1, place->from - *done, stdout);
+		if (!time->status) {
+			print_time(time);
+		} else {
+			unsigned int r = reason(time->status);
+
+			filter.failed[r]++;
+			fwrite(place->from, 1, place->to - place->from, stdout);
+			if (!guess())
+				printf("(%s)", reasons[r].text);
+		}
+		*done = place->to;
+	}
+	filter.total += filter.nr;
+	filter.nr = 0;
+}
+
+static void filter_lines(const char *text, const char *end)
+{
+	const char *done = text;
+
+	while (text < end) {
+		const char *eol = memchr(text, '\n', end - text), *from = text;
+		struct place place = { };
+
+		if (!eol)
+			eol = end;
+		while (guess() ? next_guess(text, eol, &from, &place) :
+		       options.field ? next_field(text, eol, &from, &place) :
+		       next_match(text, eol, &from, &place)) {
+			__u64 value;
+
+			switch (parse(place.from, place.to - place.from, &value)) {
+			case NO_NUMBER:
+				continue;
+			case TOO_LARGE:
+				place.large = true;
+				value = 0;
+				break;
+			case NUMBER:
+				place.large = false;
+				break;
+			}
+			filter.cycles[filter.nr] = value;
+			filter.places[filter.nr++] = place;
+			if (filter.nr == BATCH)
+				write_batch(&done);
+		}
+		text = eol + 1;
+	}
+	write_batch(&done);
+	fwrite(done, 1, end - done, stdout);
+}
+
+/*
+ * What one read returns is written before the next one: there is nothing left to
+ * wait for when the input pauses, but a line that has not ended.
+ */
+static void filter_file(int fd, const char *name)
+{
+	static char buf[MAX_LINE];
+	bool skip = false;
+	size_t used = 0;
+	ssize_t n;
+
+	while ((n = read(fd, buf + used, sizeof(buf) - used)) > 0) {
+		char *rest = buf, *end = buf + used + n, *p;
+
+		if (skip) {
+			p = memchr(buf, '\n', n);
+			rest = p ? p + 1 : end;
+			skip = !p;
+			fwrite(buf, 1, rest - buf, stdout);
+		}
+		p = memrchr(rest, '\n', end - rest);
+		if (p) {
+			filter_lines(rest, p + 1);
+			rest = p + 1;
+		}
+		if (end - rest == sizeof(buf)) {
+			fwrite(rest, 1, end - rest, stdout);
+			filter.long_lines++;
+			skip = true;
+			rest = end;
+		}
+		used = end - rest;
+		memmove(buf, rest, used);
+		flush();
+	}
+	if (n < 0)
+		die("cannot read %s: %s", name, strerror(errno));
+
+	filter_lines(buf, buf + used);
+	flush();
+}
+
+static int do_filter(int argc, char **argv)
+{
+	unsigned long long failed = 0;
+	const char *comma = ": ";
+
+	if (options.regex) {
+		char error[256];
+		int ret;
+
+		ret = regcomp(&options.re, options.regex, REG_EXTENDED);
+		if (ret) {
+			regerror(ret, &options.re, error, sizeof(error));
+			die("--regex '%s': %s", options.regex, error);
+		}
+	}
+
+	open_device();
+	if (!argc)
+		filter_file(STDIN_FILENO, "the standard input");
+	for (; argc; argc--, argv++) {
+		int fd = open(*argv, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			die("cannot open %s: %s", *argv, strerror(errno));
+		filter_file(fd, *argv);
+		close(fd);
+	}
+
+	for (unsigned int r = 0; r < ARRAY_SIZE(reasons); r++)
+		failed += filter.failed[r];
+	/* Something else than a counter value, unless all of them failed */
+	if (guess() && failed < filter.total)
+		failed = 0;
+
+	if (failed) {
+		fprintf(stderr, "retroconv: %llu of %llu values not converted",
+			failed, filter.total);
+		for (unsigned int r = 0; r < ARRAY_SIZE(reasons); r++) {
+			if (!filter.failed[r])
+				continue;
+			fprintf(stderr, "%s%llu %s", comma, filter.failed[r], reasons[r].text);
+			comma = ", ";
+		}
+		fputc('\n', stderr);
+	}
+	if (filter.long_lines) {
+		fprintf(stderr, "retroconv: %llu lines above %d bytes not converted\n",
+			filter.long_lines, MAX_LINE);
+	}
+	return failed || filter.long_lines ? NOT_CONVERTED : OK;
+}
+
+/* The other commands */
+
+static int do_convert(int argc, char **argv)
+{
+	int ret = OK;
+
+	if (!argc)
+		die("convert: no VALUE: see 'retroconv --help'");
+
+	open_device();
+	for (; argc; argc--, argv++) {
+		struct retroconv_time time;
+		__u64 value;
+
+		switch (parse(*argv, strlen(*argv), &value)) {
+		case NO_NUMBER:
+			die("'%s' is not a number", *argv);
+		case TOO_LARGE:
+			time.status = -EOVERFLOW;
+			break;
+		case NUMBER:
+			convert(default_clock(1), &value, &time, 1);
+			break;
+		}
+		if (time.status) {
+			flush();
+			fprintf(stderr, "retroconv: %s: %s\n", *argv,
+				reasons[reason(time.status)].text);
+			ret = NOT_CONVERTED;
+			continue;
+		}
+		printf("%s ", *argv);
+		print_time(&time);
+		putchar('\n');
+	}
+	return ret;
+}
+
+static void need_counter(void)
+{
+	if (info.counter == RETROCONV_COUNTER_NONE)
+		die("user space cannot read the counter of the present clocksource");
+}
+
+static int do_now(int argc, char **argv)
+{
+	int first = default_clock(0), last = default_clock(NR_SYSTEM_CLOCKS - 1);
+	struct retroconv_time time;
+
+	if (argc)
+		die("now: what is '%s'?", *argv);
+
+	open_device();
+	need_counter();
+	printf("%-10s 0x%llx\n", "counter", info.newest);
+	for (int clock = first; clock <= last; clock++) {
+		convert(clock, &info.newest, &time, 1);
+		if (time.status) {
+			die("0x%llx, which is now, has no time on %s: %s", info.newest,
+			    clocks[clock].name, reasons[reason(time.status)].text);
+		}
+		printf("%-10s ", clocks[clock].name);
+		print_time(&time);
+		putchar('\n');
+	}
+	return OK;
+}
+
+static void print_reach(const char *what, __u64 cycles)
+{
+	printf("%-13s 0x%llx", what, cycles);
+	if (info.frequency_hz)
+		printf(", %.3f s ago", (double)(info.newest - cycles) / info.frequency_hz);
+	putchar('\n');
+}
+
+static int do_info(int argc, char **argv)
+{
+	if (argc)
+		die("info: what is '%s'?", *argv);
+
+	open_device();
+	need_counter();
+	printf("%-13s %s\n", "counter",
+	       info.counter == RETROCONV_COUNTER_ARM_ARCH ? "CNTVCT_EL0" :
+	       info.counter == RETROCONV_COUNTER_X86_TSC ? "TSC" : "new to this program");
+	printf("%-13s %llu Hz\n", "frequency", info.frequency_hz);
+	printf("%-13s 0x%llx\n", "now", info.newest);
+	print_reach("oldest exact", info.oldest_exact);
+	print_reach("oldest", info.oldest);
+	return OK;
+}
+
+enum { CLOCK = 1, ISO = 2, HEX = 4, FIELD = 8, REGEX = 16, HELP = 32 };
+
+static const struct command {
+	const char	*name;
+	int		(*run)(int argc, char **argv);
+	unsigned int	options;
+} commands[] = {
+	{ "info",	do_info,	HELP },
+	{ "now",	do_now,		HELP | CLOCK | ISO },
+	{ "convert",	do_convert,	HELP | CLOCK | ISO | HEX },
+	{ "filter",	do_filter,	HELP | CLOCK | ISO | HEX | FIELD | REGEX },
+};
+
+static int parse_clock(const char *name)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(clocks); i++) {
+		if (!strcmp(name, clocks[i].name) || !strcmp(name, clocks[i].alias))
+			return i;
+	}
+	die("no clock '%s': there are monotonic, boottime, realtime, tai, raw and aux0 to aux7",
+	    name);
+}
+
+static void show_help(void)
+{
+	fputs(help, stdout);
+	flush();
+	exit(OK);
+}
+
+static void parse_options(const struct command *command, int argc, char **argv)
+{
+	static const struct option all[] = {
+		{ "clock",	required_argument,	NULL,	CLOCK },
+		{ "iso",	no_argument,		NULL,	ISO },
+		{ "hex",	no_argument,		NULL,	HEX },
+		{ "field",	required_argument,	NULL,	FIELD },
+		{ "regex",	required_argument,	NULL,	REGEX },
+		{ "help",	no_argument,		NULL,	HELP },
+	};
+	struct option allowed[ARRAY_SIZE(all) + 1] = { };
+	unsigned int nr = 0;
+	char *end;
+	int c;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(all); i++) {
+		if (command->options & all[i].val)
+			allowed[nr++] = all[i];
+	}
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":", allowed, NULL)) != -1) {
+		switch (c) {
+		case CLOCK:
+			options.clock = parse_clock(optarg);
+			break;
+		case ISO:
+			options.iso = true;
+			break;
+		case HEX:
+			options.hex = true;
+			break;
+		case FIELD:
+			errno = 0;
+			options.field = strtoul(optarg, &end, 10);
+			if (!isdigit((unsigned char)*optarg) || *end || errno || !options.field)
+				die("--field '%s' is not a number from 1 on", optarg);
+			break;
+		case REGEX:
+			options.regex = optarg;
+			break;
+		case HELP:
+			show_help();
+			break;
+		case ':':
+			die("%s: %s needs an argument", command->name, argv[optind - 1]);
+		default:
+			die("%s: no option '%s': see 'retroconv --help'", command->name,
+			    argv[optind - 1]);
+		}
+	}
+	if (options.field && options.regex)
+		die("either --field or --regex");
+	if (options.iso && (options.clock < 0 || clocks[options.clock].id != CLOCK_REALTIME))
+		die("--iso needs --clock realtime");
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command;
+	int ret;
+
+	if (argc < 2)
+		die("no command: see 'retroconv --help'");
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))
+		show_help();
+
+	for (command = commands; command < commands + ARRAY_SIZE(commands); command++) {
+		if (!strcmp(argv[1], command->name)) {
+			parse_options(command, argc - 1, argv + 1);
+			ret = command->run(argc - 1 - optind, argv + 1 + optind);
+			flush();
+			return ret;
+		}
+	}
+	die("no command '%s': see 'retroconv --help'", argv[1]);
+}
