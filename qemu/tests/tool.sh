@@ -40,9 +40,9 @@ complains()
 
 field() { sed -n "s/^$1  *//p" "$2"; }
 # In nanoseconds: the clock, rounded down to microseconds, and a time that the
-# tool has told
+# tool has told, without the leading zeros that would make it octal
 now() { adjtimex | awk '/tv_sec/ { s = $2 } /tv_usec/ { printf "%d%06d000\n", s, $2 }'; }
-ns() { echo "$1" | sed 's/+-.*//; s/[.]//'; }
+ns() { echo "$1" | sed 's/+-.*//; s/[.]//; s/^0*\([0-9]\)/\1/'; }
 # between A B C: A <= B <= C
 between()
 {
