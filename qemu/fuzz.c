@@ -60,6 +60,8 @@
 
 #define CONVERT_SIZE		40
 #define INFO_SIZE		40
+/* Of kernel/time/retroconv.c: values which are copied at a time */
+#define CHUNK			32
 #define CONVERT_ERRORS		(ERR(EINVAL) | ERR(E2BIG) | ERR(ENODEV) | ERR(EFAULT))
 
 #define CLOCK_AUX		16
@@ -1088,8 +1090,9 @@ static bool has_failed(int fd)
 
 static void fuzz_fault(void)
 {
-	struct retroconv_convert arg = good_convert(1 + below(64));
-	int fd = open(FAIL_NTH, O_RDWR), chunks = (arg.nr + 15) / 16, what = below(3), n;
+	struct retroconv_convert arg = good_convert(1 + below(4 * CHUNK));
+	int fd = open(FAIL_NTH, O_RDWR), what = below(3), n;
+	int chunks = (arg.nr + CHUNK - 1) / CHUNK;
 	struct retroconv_info info = { .size = sizeof(info) };
 	bool failed = true;
 	long ret;

@@ -414,12 +414,13 @@ static struct ref *ref_find(struct sim *sim, enum clocksource_ids id, u64 cycles
 
 		if (cs->id == CSID_GENERIC)
 			continue;
-		if (ref->base.id == id)
-			c = div_u64_rem(cycles, ref->base.denominator, &rest) *
-			    ref->base.numerator +
-			    rest * ref->base.numerator / ref->base.denominator + ref->base.offset;
-		else if (cs->id != id)
+		if (ref->base.id == id) {
+			c = div_u64_rem(cycles, ref->base.denominator, &rest);
+			c = c * ref->base.numerator + ref->base.offset +
+			    rest * ref->base.numerator / ref->base.denominator;
+		} else if (cs->id != id) {
 			continue;
+		}
 
 		c = ref->to - ((ref->to - c) & cs->mask);
 		if ((s64)(c - ref->from) > 0 && (s64)(ref->to - c) >= 0) {

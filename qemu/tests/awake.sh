@@ -12,44 +12,50 @@ result()
 zcat /proc/config.gz >/tmp/config
 option() { grep -qx "CONFIG_$1=y" /tmp/config; }
 
-echo 'KTAP version 1'
-lines=$(cat /guest/*.config | grep '^CONFIG_')
-for line in $lines; do
-	case $line in
-	*=n) ! grep -q "^${line%n}" /tmp/config ;;
-	*) grep -qxF "$line" /tmp/config ;;
-	esac
-	result $? "$line"
-done
+tests()
+{
+	lines=$(cat /guest/*.config | grep '^CONFIG_')
+	for line in $lines; do
+		case $line in
+		*=n) ! grep -q "^${line%n}" /tmp/config ;;
+		*) grep -qxF "$line" /tmp/config ;;
+		esac
+		result $? "$line"
+	done
 
-dmesg >/tmp/dmesg
-if option KASAN; then
-	grep -q 'KernelAddressSanitizer initialized' /tmp/dmesg
-	result $? 'KASAN is on'
-fi
-if option DEBUG_KMEMLEAK; then
-	sh -c 'echo scan >/sys/kernel/debug/kmemleak'
-	result $? 'kmemleak is on'
-fi
-if option KCSAN; then
-	grep -qx 'enabled: 1' /sys/kernel/debug/kcsan &&
-		grep -qE '^setup_watchpoints: [1-9]' /sys/kernel/debug/kcsan
-	result $? 'KCSAN is on and watches'
-fi
-if option PROVE_LOCKING; then
-	grep -qE '^ debug_locks: *1$' /proc/lockdep_stats
-	result $? 'lockdep is on'
-fi
-if option PREEMPT_RT; then
-	grep -qx 1 /sys/kernel/realtime
-	result $? 'the kernel is a real-time kernel'
-fi
-if option NO_HZ_FULL; then
-	grep -qx 1 /sys/devices/system/cpu/nohz_full
-	result $? 'CPU 1 goes without a tick'
-fi
-if option CC_IS_CLANG; then
-	grep -q clang /proc/version
-	result $? 'clang has built the kernel'
-fi
+	dmesg >/tmp/dmesg
+	if option KASAN; then
+		grep -q 'KernelAddressSanitizer initialized' /tmp/dmesg
+		result $? 'KASAN is on'
+	fi
+	if option DEBUG_KMEMLEAK; then
+		sh -c 'echo scan >/sys/kernel/debug/kmemleak'
+		result $? 'kmemleak is on'
+	fi
+	if option KCSAN; then
+		grep -qx 'enabled: 1' /sys/kernel/debug/kcsan &&
+			grep -qE '^setup_watchpoints: [1-9]' /sys/kernel/debug/kcsan
+		result $? 'KCSAN is on and watches'
+	fi
+	if option PROVE_LOCKING; then
+		grep -qE '^ debug_locks: *1$' /proc/lockdep_stats
+		result $? 'lockdep is on'
+	fi
+	if option PREEMPT_RT; then
+		grep -qx 1 /sys/kernel/realtime
+		result $? 'the kernel is a real-time kernel'
+	fi
+	if option NO_HZ_FULL; then
+		grep -qx 1 /sys/devices/system/cpu/nohz_full
+		result $? 'CPU 1 goes without a tick'
+	fi
+	if option CC_IS_CLANG; then
+		grep -q clang /proc/version
+		result $? 'clang has built the kernel'
+	fi
+}
+
+tests >/tmp/results
+echo 'KTAP version 1'
 echo "1..$n"
+cat /tmp/results
