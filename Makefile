@@ -168,6 +168,8 @@ test-all:
 	@PRISTINE=$(pristine) scripts/test-all
 
 bench: bench-cost bench-accuracy
+	@cat dist/cost.md dist/accuracy.md >dist/bench.md
+	@echo 'results: dist/bench.md'
 
 # With a counter that counts the instructions, and time that flies while the
 # guest sleeps: 80 minutes of it
