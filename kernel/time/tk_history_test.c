@@ -802,6 +802,33 @@ static void tkh_test_steady_narrow(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sim->h.era_tail, TKH_FIRST_ERA);
 }
 
+/* A state that lasts nearly a lap of the counter, which no update of a real clock allows */
+static void tkh_test_batch_lap(struct kunit *test)
+{
+	struct sim *sim = sim_create(test, 24, 64, 2, 2, 1000);
+	u64 percent = BIT(24) / 100, cycles[2];
+	struct ktime_cycles_time times[2];
+
+	/* The second value belongs to the next state, and lies a lap after the first state */
+	cycles[0] = sim->counter->now + 65 * percent;
+	cycles[1] = sim->counter->now + 105 * percent;
+	sim->counter->now += 70 * percent;
+	sim_advance(sim, true, 1);
+	sim->counter->now += 40 * percent;
+	tkh_convert_batch(&sim->h, CSID_ARM_ARCH_COUNTER, cycles, 2, CLOCK_MONOTONIC, times);
+
+	for (int i = 0; i < 2; i++) {
+		ktime_t time;
+		u32 error;
+
+		KUNIT_ASSERT_EQ(test, 0, times[i].status);
+		KUNIT_ASSERT_EQ(test, 0, tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER, cycles[i],
+						     CLOCK_MONOTONIC, &time, &error));
+		KUNIT_EXPECT_EQ(test, times[i].time, time);
+	}
+	KUNIT_EXPECT_GT(test, times[1].time, times[0].time);
+}
+
 /*
  * The long history
  *
@@ -2743,6 +2770,7 @@ static struct kunit_case tkh_test_cases[] = {
 	KUNIT_CASE_PARAM(tkh_test_long, long_gen_params),
 	KUNIT_CASE(tkh_test_steady),
 	KUNIT_CASE(tkh_test_steady_narrow),
+	KUNIT_CASE(tkh_test_batch_lap),
 	KUNIT_CASE(tkh_test_suspend),
 	KUNIT_CASE(tkh_test_errors),
 	KUNIT_CASE(tkh_test_backwards),
