@@ -1794,9 +1794,10 @@ static u64 race_read(struct clocksource *cs)
 	void (*interrupt)(struct race *race) = race->interrupt;
 	u64 now = atomic64_read(&race->now);
 
-	race->interrupt = NULL;
-	if (interrupt)
+	if (interrupt) {
+		race->interrupt = NULL;
 		interrupt(race);
+	}
 	return now;
 }
 
