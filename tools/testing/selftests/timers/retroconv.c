@@ -1516,7 +1516,7 @@ TEST_F(device, aux)
 		}
 
 		c1 = read_counter();
-		time = clock_ns(clock, SYSCALL);
+		time = clock_ns(clock, i / 2 % 2 ? VDSO : SYSCALL);
 		arg.nr = read_counter() - c1 + 1;
 		arg.clock_id = clock;
 		if (arg.nr > RETROCONV_MAX_NR)
