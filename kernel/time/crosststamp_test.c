@@ -324,7 +324,7 @@ static void crosststamp_test_aux(struct kunit *test)
 static void ahead_some(struct system_counterval_t *scv)
 {
 	/* 3 us */
-	scv->cycles += 3ULL * saved.freq_khz / 1000;
+	scv->cycles += div_u64(3ULL * saved.freq_khz, 1000);
 }
 
 static void ahead_far(struct system_counterval_t *scv)

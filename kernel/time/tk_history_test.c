@@ -798,8 +798,27 @@ static void tkh_test_steady_narrow(struct kunit *test)
 	KUNIT_EXPECT_GT(test, sim->counter->now, 10ULL << 24);
 	KUNIT_EXPECT_EQ(test, tally.refused, 0);
 	/* One state per quarter of the range */
-	KUNIT_EXPECT_LE(test, sim->h.head - sim->h.tail, TKH_STEP * 64);
+	KUNIT_EXPECT_LE(test, sim->h.head - TKH_FIRST, TKH_STEP * ((sim->counter->now >> 22) + 2));
 	KUNIT_EXPECT_EQ(test, sim->h.era_tail, TKH_FIRST_ERA);
+}
+
+/* Two lines which meet where the positions begin, so that only the slope tells them apart */
+static void tkh_test_slope(struct kunit *test)
+{
+	struct sim *sim = sim_create(test, 64, 8, 2, 2, 1000);
+	struct tk_read_base *tkr = &sim->tk.tkr_mono;
+	struct tally tally = { };
+
+	sim->counter->now += 10 * sim->tk.cycle_interval;
+	sim_advance(sim, true, 0);
+	tkr->mult++;
+	tkr->xtime_nsec += sim->h.cycle_last;
+	sim_update(sim);
+	sim->counter->now += sim->tk.cycle_interval;
+	for (u64 c = 1000; c <= sim->counter->now; c += sim->tk.cycle_interval / 10)
+		check_value(test, sim, CSID_ARM_ARCH_COUNTER, c, &tally);
+	KUNIT_EXPECT_GT(test, tally.exact, 100);
+	KUNIT_EXPECT_EQ(test, tally.refused, 0);
 }
 
 /* A state that lasts nearly a lap of the counter, which no update of a real clock allows */
@@ -854,7 +873,7 @@ struct long_param {
 	unsigned int	hz;
 	unsigned int	khz;
 	/* Set the frequency at tick number @tick, in 2^-16 ppb */
-	void		(*discipline)(struct sim *sim, u64 tick);
+	void		(*discipline)(struct sim *sim, u32 tick);
 };
 
 static s64 spread(struct sim *sim, u32 ppb)
@@ -862,17 +881,17 @@ static s64 spread(struct sim *sim, u32 ppb)
 	return (s64)below(sim, (2 * ppb + 1) << 10) * 64 - ((s64)ppb << 16);
 }
 
-static void free_running(struct sim *sim, u64 tick)
+static void free_running(struct sim *sim, u32 tick)
 {
 }
 
-static void constant_offset(struct sim *sim, u64 tick)
+static void constant_offset(struct sim *sim, u32 tick)
 {
 	sim->freq = 12345LL << 16;
 }
 
 /* A new estimate of the frequency every 16 to 64 s */
-static void chrony_like(struct sim *sim, u64 tick)
+static void chrony_like(struct sim *sim, u32 tick)
 {
 	if (tick < sim->next_change)
 		return;
@@ -881,7 +900,7 @@ static void chrony_like(struct sim *sim, u64 tick)
 }
 
 /* An offset of up to 50 us every 64 s, 1/64 of which is slewed each second */
-static void ntpd_like(struct sim *sim, u64 tick)
+static void ntpd_like(struct sim *sim, u32 tick)
 {
 	if (tick % (64 * sim->hz) == 0)
 		sim->offset += spread(sim, 50000);
@@ -892,24 +911,24 @@ static void ntpd_like(struct sim *sim, u64 tick)
 }
 
 /* A servo which follows a hardware clock */
-static void phc2sys_like(struct sim *sim, u64 tick)
+static void phc2sys_like(struct sim *sim, u32 tick)
 {
 	if (tick % sim->hz == 0)
 		sim->freq = (12345LL << 16) + spread(sim, 20);
 }
 
-static void square_wave(struct sim *sim, u64 tick)
+static void square_wave(struct sim *sim, u32 tick)
 {
 	sim->freq = tick / (sim->hz / 2) & 1 ? 500000LL << 16 : -(500000LL << 16);
 }
 
-static void random_walk(struct sim *sim, u64 tick)
+static void random_walk(struct sim *sim, u32 tick)
 {
 	if (tick % sim->hz == 0)
 		sim->freq += spread(sim, 1);
 }
 
-static void every_tick(struct sim *sim, u64 tick)
+static void every_tick(struct sim *sim, u32 tick)
 {
 	sim->freq = spread(sim, 1000);
 }
@@ -1090,12 +1109,11 @@ static void tkh_test_long(struct kunit *test)
 	struct event *events = kunit_kcalloc(test, NR_EVENTS, sizeof(*events), GFP_KERNEL);
 	struct sim *sim = sim_create(test, 64, 1 << CONFIG_TK_HISTORY_SHIFT,
 				     1 << CONFIG_TK_HISTORY_SPAN_SHIFT, TKH_NR_ERAS, 1000);
-	u64 start, next, nr = (u64)(hours ? hours * 3600 : 600) * p->hz;
+	u32 khz = p->khz, nr = (hours ? hours * 3600 : 600) * p->hz;
 	struct long_result result = { };
 	struct ktime_history_info info;
 	struct event walk = { };
-	u64 horizon = U64_MAX;
-	u32 khz = p->khz;
+	u64 start, next, horizon = U64_MAX;
 
 	KUNIT_ASSERT_NOT_NULL(test, events);
 	/* Begin anew, with this counter */
@@ -1110,7 +1128,7 @@ static void tkh_test_long(struct kunit *test)
 	for (int i = 0; i < NR_EVENTS; i++)
 		events[i] = (struct event) { .cycles = start, .mono = sim_mono(sim) };
 
-	for (u64 tick = 1; tick <= nr; tick++) {
+	for (u32 tick = 1; tick <= nr; tick++) {
 		u64 due = start + tick * sim->tk.cycle_interval;
 
 		p->discipline(sim, tick);
@@ -1316,7 +1334,7 @@ static void tkh_test_spans(struct kunit *test)
 		/* A value close to each border, and any */
 		for (int i = 0; i < 20; i++) {
 			rnd = prandom_u32_state(&s->rnd);
-			rnd %= i & 1 ? 200 : from;
+			rnd %= i & 1 ? 200 : (u32)from;
 			if (rnd + 100 < from)
 				spans_check(test, s, from - rnd);
 		}
@@ -1626,6 +1644,28 @@ static void tkh_test_errors(struct kunit *test)
 	EXPECT(-ERANGE, CSID_ARM_ARCH_COUNTER, info.oldest - 1, CLOCK_REALTIME);
 	EXPECT(0, CSID_ARM_ARCH_COUNTER, info.oldest, CLOCK_REALTIME);
 
+	/* A gap between two installations, the first of which is only partly evicted */
+	sim = sim_create(test, 64, 64, 2, 8, 1000);
+	h = &sim->h;
+	for (int i = 0; i < 4; i++) {
+		sim->counter->now += 1000;
+		sim_set(sim, 1000);
+	}
+	sim_forward_now(sim);
+	sim_install(sim, &sim->counters[1]);
+	sim_update(sim);
+	gap = sim->counters[0].now + 1;
+	sim->counters[0].now += 1000;
+	sim_forward_now(sim);
+	sim_install(sim, &sim->counters[0]);
+	sim_update(sim);
+	for (int i = 0; i < 3; i++) {
+		sim->counter->now += 1000;
+		sim_set(sim, 1000);
+	}
+	EXPECT(-ERANGE, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_REALTIME);
+	EXPECT(-ENODATA, CSID_ARM_ARCH_COUNTER, gap, CLOCK_REALTIME);
+
 	/* The installation before is evicted */
 	sim = sim_create(test, 64, 64, 2, 4, 1000);
 	h = &sim->h;
@@ -1667,6 +1707,7 @@ static void tkh_test_backwards(struct kunit *test)
 		tk->tkr_raw.cycle_last -= 5;
 		tk->clock_was_set_seq++;
 		tkh_prepare(&sim->h, tk, false, false);
+		KUNIT_ASSERT_EQ(test, sim->h.news, TKH_NEW_ERA);
 		tkh_begin(&sim->h);
 		tkh_end(&sim->h, tk);
 
@@ -2771,6 +2812,7 @@ static struct kunit_case tkh_test_cases[] = {
 	KUNIT_CASE_PARAM(tkh_test_long, long_gen_params),
 	KUNIT_CASE(tkh_test_steady),
 	KUNIT_CASE(tkh_test_steady_narrow),
+	KUNIT_CASE(tkh_test_slope),
 	KUNIT_CASE(tkh_test_batch_lap),
 	KUNIT_CASE(tkh_test_suspend),
 	KUNIT_CASE(tkh_test_errors),
