@@ -811,8 +811,8 @@ static void tkh_test_slope(struct kunit *test)
 
 	sim->counter->now += 10 * sim->tk.cycle_interval;
 	sim_advance(sim, true, 0);
-	tkr->mult++;
-	tkr->xtime_nsec += sim->h.cycle_last;
+	tkr->mult += 1000;
+	tkr->xtime_nsec += 1000 * sim->h.cycle_last;
 	sim_update(sim);
 	sim->counter->now += sim->tk.cycle_interval;
 	for (u64 c = 1000; c <= sim->counter->now; c += sim->tk.cycle_interval / 10)
