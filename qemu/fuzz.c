@@ -419,12 +419,15 @@ static bool check_time(const struct retroconv_time *time, clockid_t clock, uint6
 	return true;
 }
 
-/* The second of two answers for a value: it is known less well when it gets older */
+/*
+ * The second of two answers for a value: it is known less well when it gets older,
+ * and one that is not exact may grow within its bound when the open span is closed
+ */
 static bool is_same(const struct retroconv_time *first, const struct retroconv_time *second)
 {
 	if (!first->status && !second->status)
 		return second->ns == first->ns ? first->error_ns <= second->error_ns :
-			second->ns == first->ns + 1 && !first->error_ns && second->error_ns;
+			second->ns == first->ns + 1 && second->error_ns;
 	switch (first->status) {
 	case -EAGAIN:
 		return true;

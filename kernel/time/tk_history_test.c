@@ -14,11 +14,11 @@
 #include <linux/fs.h>
 #include <linux/hardirq.h>
 #include <linux/hash.h>
+#include <linux/jhash.h>
 #include <linux/kthread.h>
 #include <linux/mount.h>
 #include <linux/perf_event.h>
 #include <linux/prandom.h>
-#include <linux/random.h>
 #include <linux/sched/clock.h>
 #include <linux/stop_machine.h>
 #include <linux/suspend.h>
@@ -93,6 +93,14 @@ struct sim {
 static u64 sim_read(struct clocksource *cs)
 {
 	return container_of(cs, struct sim_counter, cs)->now & cs->mask;
+}
+
+/* For every context: get_random_u32_below() takes a lock which may sleep with PREEMPT_RT */
+static u32 any_below(u32 ceil)
+{
+	static atomic_t nr;
+
+	return reciprocal_scale(jhash_1word(atomic_inc_return(&nr), 0), ceil);
 }
 
 static u32 below(struct sim *sim, u32 ceil)
@@ -1852,13 +1860,13 @@ static ktime_t race_mono(u64 cycles)
 /* A counter value from the past, the present one, or one that is about to come */
 static u64 race_pick(struct race *race, u64 now)
 {
-	u64 cycles = now - get_random_u32_below(race->range << RACE_SHIFT);
+	u64 cycles = now - any_below(race->range << RACE_SHIFT);
 
-	switch (get_random_u32_below(4)) {
+	switch (any_below(4)) {
 	case 0:
 		return now;
 	case 1:
-		return now + get_random_u32_below(2 << RACE_SHIFT);
+		return now + any_below(2 << RACE_SHIFT);
 	default:
 		/* The first value of the first state is one too many, see race_mono() */
 		return (s64)cycles <= 1 << RACE_SHIFT ? now : cycles;
@@ -2234,14 +2242,14 @@ static bool live_reader(void *data)
 		CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_MONOTONIC_RAW,
 	};
 	/* The first ones often, the last ones seldom: pairs of all ages */
-	unsigned int nr = get_random_u32_below(1 << get_random_u32_below(LIVE_SLOTS_SHIFT + 1));
+	unsigned int nr = any_below(1 << any_below(LIVE_SLOTS_SHIFT + 1));
 	struct live *live = data;
 	struct live_slot *slot = &live->slots[nr];
 
 	if (atomic_cmpxchg_acquire(&slot->busy, 0, 1))
 		return true;
 	live_check(live, slot);
-	slot->clock = live->aux ?: clocks[get_random_u32_below(ARRAY_SIZE(clocks))];
+	slot->clock = live->aux ?: clocks[any_below(ARRAY_SIZE(clocks))];
 	ktime_get_snapshot_id(slot->clock, &slot->snap);
 	/* And once more at once, in the newest state */
 	live_check(live, slot);
@@ -2348,31 +2356,31 @@ static int live_disturb(void *data)
 			break;
 		case 1:
 			ret = live_adjtimex(live, (struct __kernel_timex) {
-				.modes = ADJ_FREQUENCY, .freq = get_random_u32_below(1 << 16) });
+				.modes = ADJ_FREQUENCY, .freq = any_below(1 << 16) });
 			break;
 		case 2:
-			ret = get_random_u32_below(1000) - 500;
+			ret = any_below(1000) - 500;
 			ret = live_adjtimex(live, (struct __kernel_timex) {
 				.modes = ADJ_TICK, .tick = USEC_PER_SEC / USER_HZ + ret });
 			break;
 		case 4:
 			ret = live_adjtimex(live, (struct __kernel_timex) {
 				.modes = ADJ_SETOFFSET | ADJ_NANO,
-				.time.tv_sec = get_random_u32_below(2) ? 5 : -6,
-				.time.tv_usec = get_random_u32_below(NSEC_PER_SEC) });
+				.time.tv_sec = any_below(2) ? 5 : -6,
+				.time.tv_usec = any_below(NSEC_PER_SEC) });
 			break;
 		case 5:
 			/* Auxiliary clocks have neither TAI nor leap seconds */
 			if (live->aux)
 				break;
 			ret = live_adjtimex(live, (struct __kernel_timex) {
-				.modes = ADJ_TAI, .constant = get_random_u32_below(100) });
+				.modes = ADJ_TAI, .constant = any_below(100) });
 			break;
 		case 7:
 			ret = live_adjtimex(live, (struct __kernel_timex) {
 				.modes = ADJ_OFFSET | ADJ_STATUS | ADJ_NANO,
 				.status = STA_PLL | STA_NANO,
-				.offset = (s32)get_random_u32_below(1000000) - 500000 });
+				.offset = (s32)any_below(1000000) - 500000 });
 			break;
 		case 8:
 			if (live->aux)
@@ -2386,7 +2394,7 @@ static int live_disturb(void *data)
 				break;
 			ret = live_adjtimex(live, (struct __kernel_timex) {
 				.modes = ADJ_STATUS,
-				.status = get_random_u32_below(2) ? STA_INS : STA_DEL });
+				.status = any_below(2) ? STA_INS : STA_DEL });
 			msleep(30);
 			break;
 		case 10:
@@ -2394,12 +2402,12 @@ static int live_disturb(void *data)
 			ret = live_settime(live, &ts);
 			break;
 		case 12:
-			ts.tv_sec = 1600000000 + get_random_u32_below(100000000);
-			ts.tv_nsec = get_random_u32_below(NSEC_PER_SEC);
+			ts.tv_sec = 1600000000 + any_below(100000000);
+			ts.tv_nsec = any_below(NSEC_PER_SEC);
 			ret = live_settime(live, &ts);
 			break;
 		default:
-			msleep(1 + get_random_u32_below(10));
+			msleep(1 + any_below(10));
 		}
 		WRITE_ONCE(live->actions, live->actions + 1);
 		if (ret < 0) {
@@ -2451,7 +2459,7 @@ static int live_suspend_cpu(void *data)
 	ret = syscore_suspend();
 	if (ret)
 		return ret;
-	mdelay(1 + get_random_u32_below(20));
+	mdelay(1 + any_below(20));
 	gap->cycles = get_cycles();
 	syscore_resume();
 	ktime_get_snapshot_id(CLOCK_BOOTTIME, &gap->after);
@@ -2499,7 +2507,7 @@ static int live_suspend(void *data)
 			live_check_gap(live, &gap);
 		}
 		unlock_system_sleep(flags);
-		msleep(get_random_u32_below(500));
+		msleep(any_below(500));
 	}
 	return 0;
 }
