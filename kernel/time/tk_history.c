@@ -89,22 +89,23 @@
  * - The stores to the sequence counts are visible before the counter is read.
  *   A barrier for memory accesses does not order the read of a system
  *   register. mb() is used because it waits for the stores to complete: it is
- *   a DSB on arm64 and MFENCE on x86. The counter's read function must not be
- *   executed ahead of it. It begins with ISB or LFENCE, or reads a register
- *   which is not accessed speculatively (CNTVCTSS_EL0).
+ *   a DSB on arm64, MFENCE on x86 and BCR on s390. The counter's read function
+ *   must not be executed ahead of it. It begins with ISB or LFENCE, or reads the
+ *   counter in program order by itself (CNTVCTSS_EL0, RDTSCP, STCKE).
  * - c1 is read before the reader checks the sequence count again. arm64 makes
  *   the counter value a fake dependency of later loads. RDTSC and the counter
  *   of 32-bit arm are not ordered against later loads, and a late reader can
  *   return a c1 which is some cycles beyond W.
  * - c2 is read after the sequence count was seen to be even, which the read
- *   function's ISB or LFENCE after the branch on it provides. W is stored
- *   before the sequence count becomes even.
+ *   function's ISB or LFENCE after the branch on it provides, or the instruction
+ *   that reads the counter by itself. W is read before the sequence count becomes
+ *   even, as it is stored.
  *
  * Readers which do not follow these sequence counts are not part of the
  * promise: those of the NMI safe fast timekeepers, see
  * ktime_get_mono_fast_ns(), and copies of the timekeeper that are made by
- * pvclock_gtod notifiers. Nor are readers on a CPU whose counter is behind
- * cycle_last, who are told the time at cycle_last.
+ * pvclock_gtod notifiers. Nor are readers on a CPU whose counter is behind the
+ * switch to the state which they use.
  *
  * Same line, no new state
  * -----------------------
@@ -177,7 +178,8 @@
  *
  * A counter value beyond the newest switch is converted with the newest state
  * unless an update is in flight, because W is not known then. Everything else
- * can be answered while an update is in flight.
+ * can be answered while an update is in flight, unless that begins a new
+ * installation: a counter which starts anew has the same values once more.
  *
  * Updates which continue what is in force leave all of that alone.
  *
@@ -193,18 +195,18 @@
  * LMM(tkh_copy_state:A) reads from LMM(tkh_push_state:B) of that update or
  * from a later one. Relies on RELEASE from tkh_push_state:B to tkh_end:A
  * matching ACQUIRE from tkh_lookup:A to tkh_copy_state:A. The same is true of
- * LMM(tkh_find:C), and relies on RELEASE from tkh_push_state:B to tkh_end:A
- * matching ACQUIRE from tkh_find:A to tkh_find:C. LMM(tkh_lookup:A) may read
+ * LMM(tkh_look:C), and relies on RELEASE from tkh_push_state:B to tkh_end:A
+ * matching ACQUIRE from tkh_look:A to tkh_look:C. LMM(tkh_lookup:A) may read
  * from LMM(tkh_begin:A) of the next update instead, which the lock of the
  * timekeeper orders after tkh_end:A.
  *
- * In place: If LMM(tkh_find:C) reads from LMM(tkh_push_state:B) of a later
- * update than the one that LMM(tkh_find:A) has read from, then LMM(tkh_valid:A)
+ * In place: If LMM(tkh_look:C) reads from LMM(tkh_push_state:B) of a later
+ * update than the one that LMM(tkh_look:A) has read from, then LMM(tkh_valid:A)
  * reads from LMM(tkh_begin:A) of that update or from a later store. Relies on
  * smp_wmb() from tkh_push_state:A to tkh_push_state:B, which tkh_begin:A
- * precedes, matching smp_rmb() from tkh_find:C to tkh_valid:A. For eras it relies
+ * precedes, matching smp_rmb() from tkh_look:C to tkh_valid:A. For eras it relies
  * on smp_wmb() from tkh_push_era:A to tkh_push_era:B matching smp_rmb() from
- * tkh_find:D to tkh_valid:A.
+ * tkh_look:D to tkh_valid:A.
  *
  * Eviction: If LMM(tkh_copy_state:A) reads from LMM(tkh_push_state:B) of a
  * state that has replaced the one looked for, then LMM(tkh_intact:A) reads
@@ -234,9 +236,9 @@
  * on mb() from tkh_begin:A to tkh_begin:B matching smp_rmb() and the order of
  * the counter against later loads from tkh_now:A to tkh_intact:A, which
  * tkh_lookup:B follows, within the limits that "The switch" tells. The same is
- * true of LMM(tkh_valid:A) and LMM(tkh_find:B), within the same limits, and
+ * true of LMM(tkh_valid:A) and LMM(tkh_look:B), within the same limits, and
  * relies on mb() from tkh_begin:A to tkh_begin:B matching smp_rmb() and the order
- * of the counter against later loads from tkh_find:B to tkh_valid:A.
+ * of the counter against later loads from tkh_look:B to tkh_valid:A.
  */
 
 static inline struct tkh_state *tkh_state(const struct tk_history *h, unsigned long nr)
@@ -257,6 +259,12 @@ static inline u64 tkh_pos_to_cycles(const struct tkh_era *era, u64 pos)
 static inline struct tkh_span *tkh_span(const struct tk_history *h, unsigned long nr)
 {
 	return &h->spans[(nr / TKH_STEP) & (h->nr_spans - 1)];
+}
+
+/* Has no update been recorded yet? */
+static inline bool tkh_none(unsigned long head)
+{
+	return (head | TKH_BUSY) == (TKH_FIRST | TKH_EMPTY | TKH_BUSY);
 }
 
 /* Which copy of the open span is valid while state @tail is the oldest one? */
@@ -507,33 +515,29 @@ static bool tkh_same_base(const struct tkh_era *era, const struct clocksource_ba
 }
 
 /*
- * Set @line to the one of @tkr, whose cycle_last has position @pos. Is it a new
- * one? All of it is modulo 2^64 shifted nanoseconds, which does not matter as
- * only MONOTONIC and RAW are compared: nobody sets them.
+ * The line of @tkr, whose cycle_last has position @pos. All of it is modulo 2^64
+ * shifted nanoseconds, which does not matter as only MONOTONIC and RAW are
+ * compared: nobody sets them.
  */
-static bool tkh_set_line(struct tkh_line *line, const struct tk_read_base *tkr, u64 pos)
+static __always_inline struct tkh_line tkh_line_of(const struct tk_read_base *tkr, u64 pos)
 {
-	u64 offset = ((u64)tkr->base << tkr->shift) + tkr->xtime_nsec - pos * tkr->mult;
-
-	if (line->offset == offset && line->mult == tkr->mult && line->shift == tkr->shift)
-		return false;
-
-	line->offset = offset;
-	line->mult = tkr->mult;
-	line->shift = tkr->shift;
-	return true;
+	return (struct tkh_line) {
+		.offset	= ((u64)tkr->base << tkr->shift) + tkr->xtime_nsec - pos * tkr->mult,
+		.mult	= tkr->mult,
+		.shift	= tkr->shift,
+	};
 }
 
-static bool tkh_set_offsets(struct tkh_offsets *offs, const struct timekeeper *tk)
+static __always_inline bool tkh_same_line(struct tkh_line a, struct tkh_line b)
 {
-	if (offs->real == tk->offs_real && offs->boot == tk->offs_boot &&
-	    offs->tai == tk->offs_tai)
-		return false;
+	return a.offset == b.offset && a.mult == b.mult && a.shift == b.shift;
+}
 
-	offs->real = tk->offs_real;
-	offs->boot = tk->offs_boot;
-	offs->tai = tk->offs_tai;
-	return true;
+static __always_inline bool tkh_same_offsets(const struct tkh_offsets *offs,
+					     const struct timekeeper *tk)
+{
+	return offs->real == tk->offs_real && offs->boot == tk->offs_boot &&
+	       offs->tai == tk->offs_tai;
 }
 
 static void tkh_push_era(struct tk_history *h, u32 nr, const struct tkh_era *era)
@@ -559,18 +563,44 @@ static void tkh_push_state(struct tk_history *h, unsigned long nr, const struct 
 }
 
 /*
- * What is new in @tk, if anything? Brings the writer's members of @h up to date,
- * unless the clocksource is a new one.
+ * Is all that readers use of @tk in force already? That is how most updates are,
+ * and all that they cost.
+ *
+ * Lookups relate the present counter value to cycle_last of the newest state,
+ * which has to be renewed long before the counter wraps.
  */
-static enum tkh_news tkh_compare(struct tk_history *h, const struct timekeeper *tk, u32 flags,
-				 bool was_set)
+static __always_inline bool tkh_continues(struct tk_history *h, const struct timekeeper *tk,
+					  u32 flags)
 {
 	const struct tk_read_base *mono = &tk->tkr_mono;
 	struct clocksource *clock = mono->clock;
-	bool new_state, new_era;
+	u64 pos = h->cycle_last + ((mono->cycle_last - h->cycles) & mono->mask);
+
+	if (clock != h->clock || flags != h->flags || pos - h->renewed > mono->mask >> 2 ||
+	    !tkh_same_line(h->mono, tkh_line_of(mono, pos)) ||
+	    !tkh_same_line(h->raw, tkh_line_of(&tk->tkr_raw, pos)) ||
+	    !tkh_same_offsets(&h->offs, tk) ||
+	    tk->clock_was_set_seq != h->clock_was_set_seq ||
+	    tk->cs_was_changed_seq != h->cs_was_changed_seq)
+		return false;
+	if (unlikely(clock->base || h->has_base) &&
+	    !tkh_same_base(tkh_newest_era(h), clock->base))
+		return false;
+
+	h->cycles = mono->cycle_last;
+	h->cycle_last = pos;
+	return true;
+}
+
+/* What is new in @tk, and where is its cycle_last? */
+static noinline enum tkh_news tkh_compare(struct tk_history *h, const struct timekeeper *tk,
+					  u32 flags, bool was_set)
+{
+	const struct tk_read_base *mono = &tk->tkr_mono;
+	struct clocksource *clock = mono->clock;
 	u64 cycles;
 
-	if (h->head & TKH_EMPTY || clock != h->clock)
+	if (clock != h->clock)
 		return TKH_NEW_CLOCK;
 
 	/* A time without history is one state, however long it lasts */
@@ -591,23 +621,30 @@ static enum tkh_news tkh_compare(struct tk_history *h, const struct timekeeper *
 	h->cycles = mono->cycle_last;
 	h->cycle_last += cycles;
 
-	/*
-	 * Lookups relate the present counter value to cycle_last of the newest
-	 * state. Renew that long before the counter wraps.
-	 */
-	new_state = flags != h->flags || h->cycle_last - h->renewed > mono->mask >> 2;
-	new_state |= tkh_set_line(&h->mono, mono, h->cycle_last);
-	new_era = was_set || tk->clock_was_set_seq != h->clock_was_set_seq ||
-		  tk->cs_was_changed_seq != h->cs_was_changed_seq;
-	new_era |= tkh_set_line(&h->raw, &tk->tkr_raw, h->cycle_last);
-	new_era |= tkh_set_offsets(&h->offs, tk);
-
 	/* A base clock converts with one ratio per installation */
 	if ((clock->base || h->has_base) && !tkh_same_base(tkh_newest_era(h), clock->base))
 		return TKH_NEW_BASE;
-	if (new_era)
+
+	if (was_set || tk->clock_was_set_seq != h->clock_was_set_seq ||
+	    tk->cs_was_changed_seq != h->cs_was_changed_seq ||
+	    !tkh_same_offsets(&h->offs, tk) ||
+	    !tkh_same_line(h->raw, tkh_line_of(&tk->tkr_raw, h->cycle_last)))
 		return TKH_NEW_ERA;
-	return new_state ? TKH_NEW_STATE : TKH_NO_NEWS;
+
+	return TKH_NEW_STATE;
+}
+
+static __always_inline bool __tkh_prepare(struct tk_history *h, const struct timekeeper *tk,
+					  bool suspended, bool was_set)
+{
+	u32 flags = suspended ? TKH_SUSPENDED : 0;
+
+	if (likely(!was_set && tkh_continues(h, tk, flags)))
+		return false;
+
+	h->news = tkh_compare(h, tk, flags, was_set);
+	h->flags = flags;
+	return h->news != TKH_NO_NEWS;
 }
 
 /**
@@ -618,15 +655,13 @@ static enum tkh_news tkh_compare(struct tk_history *h, const struct timekeeper *
  * @was_set:	timekeeper::clock_was_set_seq is about to change
  *
  * To be called with the lock of the timekeeper held, and to be followed by
- * tkh_begin() and tkh_end(). When the update only continues what is in force
- * already, those have nothing to do.
+ * tkh_begin() and tkh_end() if it is.
+ *
+ * Return: false when the update only continues what is in force already
  */
-void tkh_prepare(struct tk_history *h, const struct timekeeper *tk, bool suspended, bool was_set)
+bool tkh_prepare(struct tk_history *h, const struct timekeeper *tk, bool suspended, bool was_set)
 {
-	u32 flags = suspended ? TKH_SUSPENDED : 0;
-
-	h->news = tkh_compare(h, tk, flags, was_set);
-	h->flags = flags;
+	return __tkh_prepare(h, tk, suspended, was_set);
 }
 
 /**
@@ -639,11 +674,12 @@ void tkh_prepare(struct tk_history *h, const struct timekeeper *tk, bool suspend
 void tkh_begin(struct tk_history *h)
 {
 	struct clocksource *clock = h->clock;
+	unsigned long marks = TKH_BUSY;
 
-	if (h->news == TKH_NO_NEWS)
-		return;
-
-	WRITE_ONCE(h->head, h->head | TKH_BUSY);		/* LMM(tkh_begin:A) */
+	/* The same counter values may belong to both installations */
+	if (h->news >= TKH_NEW_BASE)
+		marks |= TKH_EMPTY;
+	WRITE_ONCE(h->head, h->head | marks);			/* LMM(tkh_begin:A) */
 
 	/* Nothing to switch from that could be converted */
 	if (!clock || clock->id == CSID_GENERIC)
@@ -695,11 +731,14 @@ static void tkh_begin_era(struct tk_history *h, const struct timekeeper *tk, u32
 		h->clock = clock;
 		h->cycles = tk->tkr_mono.cycle_last;
 		h->cycle_last = from + 1;
-		tkh_set_line(&h->mono, &tk->tkr_mono, h->cycle_last);
-		tkh_set_line(&h->raw, &tk->tkr_raw, h->cycle_last);
-		tkh_set_offsets(&h->offs, tk);
 		era.bias = h->cycle_last - h->cycles;
 	}
+	h->raw = tkh_line_of(&tk->tkr_raw, h->cycle_last);
+	h->offs = (struct tkh_offsets) {
+		.real	= tk->offs_real,
+		.boot	= tk->offs_boot,
+		.tai	= tk->offs_tai,
+	};
 	h->has_base = base;
 	h->clock_was_set_seq = tk->clock_was_set_seq;
 	h->cs_was_changed_seq = tk->cs_was_changed_seq;
@@ -747,10 +786,7 @@ void tkh_end(struct tk_history *h, const struct timekeeper *tk)
 	struct tkh_state state;
 	u64 from = 0;
 
-	if (h->news == TKH_NO_NEWS)
-		return;
-
-	if (!(h->head & TKH_EMPTY)) {
+	if (h->clock) {
 		const struct tkh_state *last = tkh_state(h, nr - TKH_STEP);
 
 		era_nr = last->era;
@@ -769,6 +805,7 @@ void tkh_end(struct tk_history *h, const struct timekeeper *tk)
 		.era		= era_nr,
 		.flags		= h->flags,
 	};
+	h->mono = tkh_line_of(&tk->tkr_mono, h->cycle_last);
 	h->renewed = h->cycle_last;
 	tkh_push_state(h, nr, &state);
 
@@ -879,8 +916,8 @@ static u64 tkh_now(const struct tkh_state *state, const struct tkh_era *era)
  */
 static bool tkh_to_counter(const struct tkh_era *era, enum clocksource_ids cs_id, u64 *cycles)
 {
+	u32 den = era->base_den, rest;
 	u64 value;
-	u32 rest;
 
 	if (era->cs_id == CSID_GENERIC)
 		return false;
@@ -890,14 +927,16 @@ static bool tkh_to_counter(const struct tkh_era *era, enum clocksource_ids cs_id
 		return true;
 	}
 
-	if (era->base_id != cs_id || !era->base_num || !era->base_den)
+	/* What is checked is what divides, even if the copy was not made as a whole */
+	OPTIMIZER_HIDE_VAR(den);
+	if (era->base_id != cs_id || !era->base_num || !den)
 		return false;
 
-	value = div_u64_rem(*cycles, era->base_den, &rest);
+	value = div_u64_rem(*cycles, den, &rest);
 	if (check_mul_overflow(value, era->base_num, &value))
 		value = U64_MAX;
 	else
-		value += div_u64((u64)rest * era->base_num, era->base_den) + era->base_offset;
+		value += div_u64((u64)rest * era->base_num, den) + era->base_offset;
 	*cycles = value & era->mask;
 	return true;
 }
@@ -1173,21 +1212,39 @@ static int tkh_try_lookup(const struct tk_history *h, unsigned long head,
 #define tkh_peek(expr)	data_race(expr)
 
 /**
+ * struct tkh_view - The exact history at one moment
+ * @head:	Number after the newest state
+ * @state:	The newest state
+ * @era:	The era of @state
+ * @from:	Position of the switch to @state
+ * @mask:	Mask of the counter
+ * @now:	Value of the counter
+ * @since:	Cycles from the switch to @now
+ */
+struct tkh_view {
+	unsigned long		head;
+	const struct tkh_state	*state;
+	const struct tkh_era	*era;
+	u64			from;
+	u64			mask;
+	u64			now;
+	u64			since;
+};
+
+/**
  * struct tkh_spot - Where the exact history has an answer
  * @pos:	Position of the counter value
  * @to:		Last position for which @state is known to be in force
- * @now:	Position of the counter
+ * @nr:		Number of @state
  * @state:	The state in force
  * @era:	The era of @state
- * @head:	Number after the newest state
  */
 struct tkh_spot {
 	u64			pos;
 	u64			to;
-	u64			now;
+	unsigned long		nr;
 	const struct tkh_state	*state;
 	const struct tkh_era	*era;
-	unsigned long		head;
 };
 
 /*
@@ -1196,53 +1253,74 @@ struct tkh_spot {
  * no update is in flight. Leave all else to tkh_lookup().
  *
  * This is the reader of a sequence count, which tk_history::head is, too.
- * Nothing is copied: compute with what @spot points to, then ask tkh_valid().
+ * Nothing is copied: look once, find as many values as you like, compute with
+ * what the spots point to, and ask tkh_valid().
  */
-static __always_inline bool tkh_find(const struct tk_history *h, enum clocksource_ids cs_id,
-				     u64 cycles, struct tkh_spot *spot)
+static __always_inline bool tkh_look(const struct tk_history *h, enum clocksource_ids cs_id,
+				     struct tkh_view *view)
 {
 	/* Order what follows after, pairs with tkh_end:A */
-	unsigned long head = smp_load_acquire(&h->head);	/* LMM(tkh_find:A) */
-	unsigned long nr = head - TKH_STEP;
-	const struct tkh_state *state = tkh_state(h, nr);
+	unsigned long head = smp_load_acquire(&h->head);	/* LMM(tkh_look:A) */
+	const struct tkh_state *state = tkh_state(h, head - TKH_STEP);
 	const struct tkh_era *era = tkh_era(h, tkh_peek(state->era));
-	u64 now, since, age, from, mask;
 	struct clocksource *clock;
+	u64 now, from, mask;
 
 	if (head & TKH_MARKS || cs_id == CSID_GENERIC || tkh_peek(era->cs_id) != cs_id ||
 	    tkh_peek(state->flags) & TKH_SUSPENDED)
 		return false;
 
-	clock = READ_ONCE(era->clock);
-	now = clock->read(clock);				/* LMM(tkh_find:B) */
+	clock = tkh_peek(READ_ONCE(era->clock));
+	now = clock->read(clock);				/* LMM(tkh_look:B) */
 
-	from = tkh_peek(state->from);				/* LMM(tkh_find:C) */
-	mask = tkh_peek(era->mask);				/* LMM(tkh_find:D) */
-	since = (now - (from - tkh_peek(era->bias))) & mask;
-	age = (now - cycles) & mask;
-	/* The counter lags behind, or the value is ahead of it */
-	if (since > mask >> 1 || age > mask >> 1)
+	from = tkh_peek(state->from);				/* LMM(tkh_look:C) */
+	mask = tkh_peek(era->mask);				/* LMM(tkh_look:D) */
+	*view = (struct tkh_view) {
+		.head	= head,
+		.state	= state,
+		.era	= era,
+		.from	= from,
+		.mask	= mask,
+		.now	= now,
+		.since	= (now - (from - tkh_peek(era->bias))) & mask,
+	};
+	/* The counter may lag behind */
+	return view->since <= mask >> 1;
+}
+
+/* Number @near is where the state is likely to be found, 0 if that is not known */
+static __always_inline bool tkh_find(const struct tk_history *h, const struct tkh_view *view,
+				     u64 cycles, unsigned long near, struct tkh_spot *spot)
+{
+	u64 age = (view->now - cycles) & view->mask, since = view->since;
+	unsigned long nr = view->head - TKH_STEP, tail;
+
+	spot->pos = view->from + since - age;
+	if (age < since) {
+		spot->to = view->from + since;
+		spot->nr = nr;
+		spot->state = view->state;
+		spot->era = view->era;
+		return true;
+	}
+
+	/* Ahead of the counter, or from before the installation */
+	if (age > view->mask >> 1 || age - since >= view->from + 1 - tkh_peek(view->era->first))
 		return false;
 
-	spot->pos = from + since - age;
-	spot->now = from + since;
-	spot->to = spot->now;
-	if (age >= since) {
-		if (age - since >= from + 1 - tkh_peek(era->first) ||
-		    !tkh_search(h, READ_ONCE(h->tail), spot->pos, tkh_state_from, from, &nr))
-			return false;
+	tail = READ_ONCE(h->tail);
+	if (near && (long)(near - tail) >= 0 && (long)(nr - near) > 0 &&
+	    tkh_state_from(h, near) < spot->pos && tkh_state_from(h, near + TKH_STEP) >= spot->pos)
+		nr = near;
+	else if (!tkh_search(h, tail, spot->pos, tkh_state_from, view->from, &nr))
+		return false;
 
-		spot->to = tkh_state_from(h, nr + TKH_STEP);
-		state = tkh_state(h, nr);
-		era = tkh_era(h, tkh_peek(state->era));
-		if (tkh_peek(state->flags) & TKH_SUSPENDED ||
-		    (s32)(tkh_peek(state->era) - READ_ONCE(h->era_tail)) < 0)
-			return false;
-	}
-	spot->state = state;
-	spot->era = era;
-	spot->head = head;
-	return true;
+	spot->to = tkh_state_from(h, nr + TKH_STEP);
+	spot->nr = nr;
+	spot->state = tkh_state(h, nr);
+	spot->era = tkh_era(h, tkh_peek(spot->state->era));
+	return !(tkh_peek(spot->state->flags) & TKH_SUSPENDED) &&
+	       (s32)(tkh_peek(spot->state->era) - READ_ONCE(h->era_tail)) >= 0;
 }
 
 static __always_inline ktime_t tkh_spot_time(const struct tkh_spot *spot, clockid_t clock)
@@ -1254,15 +1332,15 @@ static __always_inline ktime_t tkh_spot_time(const struct tkh_spot *spot, clocki
 }
 
 /* Nothing is evicted as long as there is no update */
-static __always_inline bool tkh_valid(const struct tk_history *h, const struct tkh_spot *spot)
+static __always_inline bool tkh_valid(const struct tk_history *h, const struct tkh_view *view)
 {
 	/*
-	 * Order tkh_find:B, tkh_find:C, tkh_find:D and what was read with @spot
+	 * Order tkh_look:B, tkh_look:C, tkh_look:D and what was read with spots
 	 * before tkh_valid:A. Pairs with tkh_push_state:A, tkh_push_era:A and
 	 * tkh_begin:A.
 	 */
 	smp_rmb();
-	return READ_ONCE(h->head) == spot->head;		/* LMM(tkh_valid:A) */
+	return READ_ONCE(h->head) == view->head;		/* LMM(tkh_valid:A) */
 }
 
 /* Find the state in force when counter @cs_id had the value @cycles */
@@ -1281,6 +1359,7 @@ static int tkh_lookup(const struct tk_history *h, enum clocksource_ids cs_id, u6
 		if (head == (TKH_FIRST | TKH_EMPTY))
 			return -ENODEV;
 
+		/* There is no state yet, or nothing is certain while an installation begins */
 		ret = head & TKH_EMPTY ? TKH_IN_FLIGHT :
 		      tkh_try_lookup(h, head, cs_id, cycles, hit);
 
@@ -1376,12 +1455,14 @@ static noinline int tkh_convert_any(const struct tk_history *h, enum clocksource
 static __always_inline int __tkh_convert(const struct tk_history *h, enum clocksource_ids cs_id,
 					 u64 cycles, clockid_t clock, ktime_t *time, u32 *error_ns)
 {
-	struct tkh_spot spot;
+	struct tkh_view view __uninitialized;
+	struct tkh_spot spot __uninitialized;
 
-	if (!tkh_check_clock(clock) && tkh_find(h, cs_id, cycles, &spot)) {
+	if (!tkh_check_clock(clock) && tkh_look(h, cs_id, &view) &&
+	    tkh_find(h, &view, cycles, 0, &spot)) {
 		ktime_t result = tkh_spot_time(&spot, clock);
 
-		if (tkh_valid(h, &spot)) {
+		if (tkh_valid(h, &view)) {
 			*time = result;
 			*error_ns = 0;
 			return 0;
@@ -1399,11 +1480,12 @@ int tkh_convert(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycl
 int tkh_convert_all(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
 		    struct ktime_conversion *conv)
 {
+	struct tkh_view view __uninitialized;
+	struct tkh_spot spot __uninitialized;
 	struct tkh_hit hit __uninitialized;
-	struct tkh_spot spot;
 	int ret;
 
-	if (tkh_find(h, cs_id, cycles, &spot)) {
+	if (tkh_look(h, cs_id, &view) && tkh_find(h, &view, cycles, 0, &spot)) {
 		struct ktime_conversion got = {
 			.mono			= tkh_spot_time(&spot, CLOCK_MONOTONIC),
 			.boot			= tkh_spot_time(&spot, CLOCK_BOOTTIME),
@@ -1414,7 +1496,7 @@ int tkh_convert_all(const struct tk_history *h, enum clocksource_ids cs_id, u64 
 			.cs_was_changed_seq	= tkh_peek(spot.era->cs_was_changed_seq),
 		};
 
-		if (tkh_valid(h, &spot)) {
+		if (tkh_valid(h, &view)) {
 			*conv = got;
 			return 0;
 		}
@@ -1476,24 +1558,17 @@ static __always_inline ktime_t tkh_piece_time(const struct tkh_piece *piece, u64
 						     piece->shift);
 }
 
-/* Copy what all values need that were read while the state of @cycles was in force */
-static bool tkh_find_piece(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
+/* Copy what all values need that were read while the state of @spot was in force */
+static void tkh_copy_piece(const struct tkh_view *view, const struct tkh_spot *spot,
 			   clockid_t clock, struct tkh_piece *piece)
 {
-	const struct tkh_state *state;
-	const struct tkh_era *era;
-	struct tkh_spot spot;
-	u64 from;
+	const struct tkh_state *state = spot->state;
+	const struct tkh_era *era = spot->era;
+	u64 from = tkh_peek(state->from);
 
-	if (!tkh_find(h, cs_id, cycles, &spot))
-		return false;
-
-	/* Until it turns out that it was intact */
-	piece->len = 0;
-	state = spot.state;
-	era = spot.era;
-	from = tkh_peek(state->from);
-	piece->mask = tkh_peek(era->mask);
+	/* After a whole lap of the counter its values are those of another state */
+	piece->len = view->from + view->since - from > view->mask ? 0 : spot->to - from;
+	piece->mask = view->mask;
 	piece->first = from + 1 - tkh_peek(era->bias);
 	if (clock == CLOCK_MONOTONIC_RAW) {
 		piece->cycles = from + 1 - tkh_peek(era->raw_cycle_last);
@@ -1508,29 +1583,38 @@ static bool tkh_find_piece(const struct tk_history *h, enum clocksource_ids cs_i
 		piece->mult = tkh_peek(state->mult);
 		piece->shift = tkh_peek(state->shift);
 	}
-	if (!tkh_valid(h, &spot))
-		return false;
-
-	/* After a whole lap of the counter its values are those of another state */
-	if (spot.now - from > piece->mask)
-		return false;
-
-	piece->len = spot.to - from;
-	return true;
 }
 
-/* Each status is that of tkh_convert() */
+/*
+ * Each status is that of tkh_convert(). Values which the counter had before the
+ * history was looked at do not need another look, until there is an update.
+ */
 void tkh_convert_batch(const struct tk_history *h, enum clocksource_ids cs_id, const u64 *cycles,
 		       unsigned int nr, clockid_t clock, struct ktime_cycles_time *times)
 {
+	struct tkh_view view __uninitialized;
+	struct tkh_spot spot __uninitialized;
 	struct tkh_piece piece = { };
+	unsigned long near = 0;
+	bool valid = false;
 
 	for (unsigned int i = 0; i < nr; i++) {
 		struct ktime_cycles_time *out = &times[i];
 
 		*out = (struct ktime_cycles_time) { };
-		if (tkh_in_piece(&piece, cycles[i]) ||
-		    tkh_find_piece(h, cs_id, cycles[i], clock, &piece)) {
+		if (!tkh_in_piece(&piece, cycles[i])) {
+			piece.len = 0;
+			if (!valid)
+				valid = tkh_look(h, cs_id, &view);
+			if (valid && tkh_find(h, &view, cycles[i], near, &spot)) {
+				tkh_copy_piece(&view, &spot, clock, &piece);
+				near = spot.nr + TKH_STEP;
+			}
+			valid = valid && tkh_valid(h, &view);
+			if (!valid)
+				piece.len = 0;
+		}
+		if (piece.len) {
 			out->time = tkh_piece_time(&piece, cycles[i]);
 		} else {
 			out->status = tkh_convert(h, cs_id, cycles[i], clock, &out->time,
@@ -1625,7 +1709,7 @@ int tkh_get_info(const struct tk_history *h, struct ktime_history_info *info)
 	do {
 		/* Pairs with tkh_end:A as tkh_lookup:A does */
 		head = smp_load_acquire(&h->head);
-		if (head & TKH_EMPTY)
+		if (tkh_none(head))
 			return -ENODEV;
 
 		head &= ~TKH_MARKS;
@@ -1733,6 +1817,8 @@ static struct tk_history *tkh_of_aux(const struct timekeeper *tk)
 {
 	struct tkh_instance *instance;
 
+	if (!tk->clock_valid)
+		return NULL;
 	instance = rcu_dereference_protected(tkh_aux[tk->id - TIMEKEEPER_AUX_FIRST], true);
 	return instance ? &instance->h : NULL;
 }
@@ -1743,58 +1829,29 @@ static struct tk_history *tkh_of_aux(const struct timekeeper *tk)
 }
 #endif
 
-/* The history of the timekeeper @tk, whose lock is held */
-static struct tk_history *tkh_of(const struct timekeeper *tk)
-{
-	if (!tkh_enabled || !tk->clock_valid)
-		return NULL;
-	return tk->id == TIMEKEEPER_CORE ? &tkh_core.h : tkh_of_aux(tk);
-}
-
 /**
  * tk_history_prepare - Prepare to record an update of a timekeeper
  * @tk:		The timekeeper which is about to be published
  * @was_set:	timekeeper::clock_was_set_seq is about to change
  *
- * To be called before tk_history_begin(). Nothing that readers use may change
- * in @tk from here on, but for that number.
- */
-void tk_history_prepare(const struct timekeeper *tk, bool was_set)
-{
-	struct tk_history *h = tkh_of(tk);
-
-	/* Auxiliary clocks do not know about suspend, and go on with the counter */
-	if (h)
-		tkh_prepare(h, tk, timekeeping_suspended && tk->id == TIMEKEEPER_CORE, was_set);
-}
-
-/**
- * tk_history_begin - Begin an update of a timekeeper
- * @tk:	The timekeeper which is about to be published
+ * To be called before tk_history_begin() with the lock of @tk held. Nothing that
+ * readers use may change in @tk from here on, but for that number.
  *
- * To be called inside the write sections of all the timekeeper's readers, that
- * is inside the one of the vDSO.
+ * Sets timekeeper::history to the history which has to record the update, if it
+ * does not only continue what is in force already.
  */
-void tk_history_begin(const struct timekeeper *tk)
+void tk_history_prepare(struct timekeeper *tk, bool was_set)
 {
-	struct tk_history *h = tkh_of(tk);
+	struct tk_history *h = &tkh_core.h;
+	bool suspended = false;
 
-	if (h && h->news != TKH_NO_NEWS)
-		tkh_begin(h);
-}
+	if (likely(tk->id == TIMEKEEPER_CORE))
+		suspended = timekeeping_suspended;
+	else
+		/* These do not know about suspend, and go on with the counter */
+		h = tkh_of_aux(tk);
 
-/**
- * tk_history_end - Record the update which tk_history_begin() has begun
- * @tk:	The timekeeper which is about to be published
- *
- * To be called inside the write section of the timekeeper.
- */
-void tk_history_end(const struct timekeeper *tk)
-{
-	struct tk_history *h = tkh_of(tk);
-
-	if (h && h->news != TKH_NO_NEWS)
-		tkh_end(h, tk);
+	tk->history = h && tkh_enabled && __tkh_prepare(h, tk, suspended, was_set) ? h : NULL;
 }
 
 /* The history of @clock, if there is one at this moment. For RCU readers. */
@@ -1836,9 +1893,10 @@ static int tkh_convert_clock(enum clocksource_ids cs_id, u64 cycles, clockid_t c
 int tk_history_convert(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
 		       ktime_t *systime, ktime_t *monoraw)
 {
+	struct tkh_view view __uninitialized;
+	struct tkh_spot spot __uninitialized;
 	struct tkh_hit hit __uninitialized;
 	const struct tk_history *h;
-	struct tkh_spot spot;
 	int ret;
 
 	ret = tkh_check_clock(clock);
@@ -1850,11 +1908,11 @@ int tk_history_convert(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
 	if (!h)
 		return -ENODEV;
 
-	if (tkh_find(h, cs_id, cycles, &spot)) {
+	if (tkh_look(h, cs_id, &view) && tkh_find(h, &view, cycles, 0, &spot)) {
 		ktime_t time = tkh_spot_time(&spot, clock);
 		ktime_t raw = tkh_spot_time(&spot, CLOCK_MONOTONIC_RAW);
 
-		if (tkh_valid(h, &spot)) {
+		if (tkh_valid(h, &view)) {
 			*systime = time;
 			*monoraw = raw;
 			return 0;
@@ -1889,8 +1947,9 @@ int tk_history_convert(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
  *
  * Context: Any, NMI included. Takes no lock. Waits while an update of the
  *	    timekeeper is in flight on another CPU and @cycles is in the
- *	    interval which it is about to end, as ktime_get() does for every
- *	    update. Like ktime_get(), not to be called from within the update.
+ *	    interval which it is about to end, or the clocksource is about to
+ *	    change, as ktime_get() does for every update. Like ktime_get(), not
+ *	    to be called from within the update.
  *	    In NMI it does not wait, but fails with -EAGAIN. The cost is a
  *	    counter read, and a search in O(log n) of the history's size which
  *	    mostly takes one step.
@@ -1904,7 +1963,7 @@ int tk_history_convert(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
  * * -ERANGE - @cycles is older than the history. Asking again is no use.
  * * -ENODATA - The clocksource was not the timekeeper's at that counter value.
  * * -EAGAIN - @cycles has not been reached yet or, in NMI only, an update of
- *   just this interval is in flight.
+ *   just this interval is in flight, or one that changes the clocksource.
  */
 int ktime_convert_cycles(enum clocksource_ids cs_id, u64 cycles, clockid_t clock, ktime_t *time)
 {
@@ -2083,7 +2142,7 @@ static void tkh_show(struct seq_file *m, const struct tk_history *h)
 	do {
 		/* Pairs with tkh_end:A as tkh_lookup:A does */
 		head = smp_load_acquire(&h->head);
-		if (head & TKH_EMPTY) {
+		if (tkh_none(head)) {
 			seq_puts(m, "off\n");
 			return;
 		}

@@ -13,7 +13,7 @@ struct timekeeper;
 /*
  * The numbers of states and spans advance in steps of four. That leaves two
  * bits of tk_history::head for marks: an update is in flight, and there is no
- * state.
+ * state to be used, because there was none yet or a new installation begins.
  */
 #define TKH_STEP	4UL
 #define TKH_BUSY	1UL
@@ -268,9 +268,7 @@ struct tk_history {
 	.open		= { { .nr = TKH_FIRST } },	\
 }
 
-void tkh_prepare(struct tk_history *h, const struct timekeeper *tk, bool suspended, bool was_set);
-void tkh_begin(struct tk_history *h);
-void tkh_end(struct tk_history *h, const struct timekeeper *tk);
+bool tkh_prepare(struct tk_history *h, const struct timekeeper *tk, bool suspended, bool was_set);
 int tkh_convert(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
 		clockid_t clock, ktime_t *time, u32 *error_ns);
 void tkh_convert_batch(const struct tk_history *h, enum clocksource_ids cs_id, const u64 *cycles,

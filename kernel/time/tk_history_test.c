@@ -151,19 +151,22 @@ static void sim_update(struct sim *sim)
 	u64 cycle_last = counter->now - ((counter->now - tk->tkr_mono.cycle_last) &
 					 counter->cs.mask);
 	struct ref *ref = &sim->refs[sim->nr_refs++];
+	bool news;
 	u64 from;
 
 	/* The update takes its time, before and after the switch */
 	counter->now += below(sim, sim->delay);
 	if (last && last->counter != counter)
 		last->counter->now += below(sim, sim->delay);
-	tkh_prepare(&sim->h, tk, sim->suspended, false);
-	tkh_begin(&sim->h);
+	news = tkh_prepare(&sim->h, tk, sim->suspended, false);
+	if (news)
+		tkh_begin(&sim->h);
 	from = counter->now;
 	if (last && !last->suspended)
 		last->to = last->counter->now;
 	counter->now += below(sim, sim->delay);
-	tkh_end(&sim->h, tk);
+	if (news)
+		tkh_end(&sim->h, tk);
 
 	if (sim->suspended) {
 		/* Nobody reads between cycle_last and the switch */
@@ -1129,9 +1132,10 @@ static void tkh_test_long(struct kunit *test)
 	sim_init_history(test, &sim->h, sim->h.nr_states, sim->h.nr_spans, sim->h.nr_eras);
 	sim_install(sim, sim->counter);
 	sim_setup_ntp(sim, p->hz);
-	tkh_prepare(&sim->h, &sim->tk, false, false);
-	tkh_begin(&sim->h);
-	tkh_end(&sim->h, &sim->tk);
+	if (tkh_prepare(&sim->h, &sim->tk, false, false)) {
+		tkh_begin(&sim->h);
+		tkh_end(&sim->h, &sim->tk);
+	}
 	start = sim->counter->now;
 	for (int i = 0; i < NR_EVENTS; i++)
 		events[i] = (struct event) { .cycles = start, .mono = sim_mono(sim) };
@@ -1154,9 +1158,10 @@ static void tkh_test_long(struct kunit *test)
 		sim->counter->now = next;
 		sim_tick(sim);
 		sim->counter->now += below(sim, khz / 2000 + 1);
-		tkh_prepare(&sim->h, &sim->tk, false, false);
-		tkh_begin(&sim->h);
-		tkh_end(&sim->h, &sim->tk);
+		if (tkh_prepare(&sim->h, &sim->tk, false, false)) {
+			tkh_begin(&sim->h);
+			tkh_end(&sim->h, &sim->tk);
+		}
 
 		if (tick % 32 == 0)
 			long_check(test, sim, &events[below(sim, NR_EVENTS)], &result);
@@ -1248,9 +1253,10 @@ static void spans_update(struct spans *s, u64 *from, s64 jump, u32 mult, bool su
 	s->tk.tkr_raw.base = 4 * now;
 	s->tk.tkr_raw.xtime_nsec = 0;
 	s->tk.tkr_raw.mult = 4 << tkr->shift;
-	tkh_prepare(&s->h, &s->tk, suspended, false);
-	tkh_begin(&s->h);
-	tkh_end(&s->h, &s->tk);
+	if (tkh_prepare(&s->h, &s->tk, suspended, false)) {
+		tkh_begin(&s->h);
+		tkh_end(&s->h, &s->tk);
+	}
 	s->suspended = suspended;
 	*from = now;
 }
@@ -1703,8 +1709,10 @@ static void tkh_test_backwards(struct kunit *test)
 	struct sim *sim = sim_create(test, 56, 16, 2, 16, 1000);
 	struct timekeeper *tk = &sim->tk;
 	ktime_t time, before, after;
+	unsigned long head, flags;
+	u64 old, start;
 	u32 error;
-	u64 old;
+	int ret;
 
 	sim->counter->now += 100000;
 	sim_set(sim, 0);
@@ -1714,7 +1722,7 @@ static void tkh_test_backwards(struct kunit *test)
 		tk->tkr_mono.cycle_last -= 5;
 		tk->tkr_raw.cycle_last -= 5;
 		tk->clock_was_set_seq++;
-		tkh_prepare(&sim->h, tk, false, false);
+		KUNIT_ASSERT_TRUE(test, tkh_prepare(&sim->h, tk, false, false));
 		KUNIT_ASSERT_EQ(test, sim->h.news, TKH_NEW_ERA);
 		tkh_begin(&sim->h);
 		tkh_end(&sim->h, tk);
@@ -1730,25 +1738,49 @@ static void tkh_test_backwards(struct kunit *test)
 					    sim->counter->now + 1, CLOCK_MONOTONIC, &time,
 					    &error));
 	}
-	/* Far back: the counter has started anew, which this clock was not told */
+	/*
+	 * Far back: the counter has started anew, which this clock was not told. Up
+	 * to then it had some quiet ticks.
+	 */
 	sim->counter->now += 10 * tk->cycle_interval;
 	sim_set(sim, 0);
+	head = sim->h.head;
+	for (int i = 0; i < 10; i++) {
+		sim->counter->now += tk->cycle_interval;
+		sim_advance(sim, true, 0);
+	}
+	KUNIT_ASSERT_EQ(test, sim->h.head, head);
 	old = tk->tkr_mono.cycle_last;
-	sim->counter->now = 2000;
-	tk->tkr_mono.cycle_last = 2000;
-	tk->tkr_raw.cycle_last = 2000;
-	tkh_prepare(&sim->h, tk, false, false);
-	tkh_begin(&sim->h);
-	tkh_end(&sim->h, tk);
+	start = old - 5 * tk->cycle_interval;
+	sim->counter->now = start;
+	tk->tkr_mono.cycle_last = start;
+	tk->tkr_raw.cycle_last = start;
+	KUNIT_ASSERT_TRUE(test, tkh_prepare(&sim->h, tk, false, false));
 	before = tk->tkr_mono.base + (tk->tkr_mono.xtime_nsec >> tk->tkr_mono.shift);
-	sim->counter->now = 3000;
-	KUNIT_ASSERT_EQ(test, 0, tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER, 2500,
+
+	/* A reader of the vDSO may have got this value in the second life already */
+	local_irq_save(flags);
+	nmi_enter();
+	tkh_begin(&sim->h);
+	sim->counter->now += 1000;
+	ret = tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER, start + 500, CLOCK_MONOTONIC, &time,
+			  &error);
+	tkh_end(&sim->h, tk);
+	nmi_exit();
+	local_irq_restore(flags);
+	KUNIT_EXPECT_EQ(test, ret, -EAGAIN);
+
+	KUNIT_ASSERT_EQ(test, 0, tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER, start + 500,
 					     CLOCK_MONOTONIC, &time, &error));
 	KUNIT_EXPECT_LE(test, abs(time - before - 16 * 500), 1);
 	/* From the counter's first life */
-	KUNIT_ASSERT_EQ(test, 0, tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER, old,
-					     CLOCK_MONOTONIC, &time, &error));
-	KUNIT_EXPECT_LE(test, time, before);
+	for (int i = 0; i < 4; i++) {
+		after = before - 16 * i * (s64)tk->cycle_interval;
+		KUNIT_ASSERT_EQ(test, 0, tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER,
+						     old - i * tk->cycle_interval,
+						     CLOCK_MONOTONIC, &time, &error));
+		KUNIT_EXPECT_LE(test, abs(time - after), 1);
+	}
 }
 
 static void lagging_check(struct kunit *test, struct sim *sim, u64 now, const ktime_t *times,
@@ -1791,9 +1823,10 @@ static void lagging(struct kunit *test, bool accumulated)
 	if (accumulated)
 		lagging_check(test, sim, now, times, ARRAY_SIZE(times));
 	tk->tkr_mono.base += NSEC_PER_MSEC;
-	tkh_prepare(&sim->h, tk, false, false);
-	tkh_begin(&sim->h);
-	tkh_end(&sim->h, tk);
+	if (tkh_prepare(&sim->h, tk, false, false)) {
+		tkh_begin(&sim->h);
+		tkh_end(&sim->h, tk);
+	}
 	sim->counter->now = now + 5;
 	lagging_check(test, sim, now, times, ARRAY_SIZE(times));
 	KUNIT_ASSERT_EQ(test, 0, tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER, now + 1,
@@ -1936,7 +1969,7 @@ static void race_update(struct race *race, u64 k)
 	guard(irqsave)();
 
 	atomic64_set(&race->now, k << RACE_SHIFT);
-	tkh_prepare(&race->h, &race->tk, false, false);
+	WARN_ON(!tkh_prepare(&race->h, &race->tk, false, false));
 	tkh_begin(&race->h);
 	/* Readers find a counter beyond the switch while it is in flight */
 	atomic64_set(&race->now, (k << RACE_SHIFT) + 1);
@@ -2071,7 +2104,7 @@ static void tkh_test_nmi(struct kunit *test)
 	ret[0] = tkh_convert(&race->h, CSID_ARM_ARCH_COUNTER, newest, CLOCK_MONOTONIC, &times[0],
 			     &error);
 	race_prepare(race, 4);
-	tkh_prepare(&race->h, &race->tk, false, false);
+	WARN_ON(!tkh_prepare(&race->h, &race->tk, false, false));
 	tkh_begin(&race->h);
 	ret[1] = tkh_convert(&race->h, CSID_ARM_ARCH_COUNTER, newest, CLOCK_MONOTONIC, &times[1],
 			     &error);
