@@ -581,7 +581,9 @@ static unsigned int guess_values(const struct sample *s, const struct retroconv_
 		reach = MAX_REACH;
 
 	from = guess > reach ? guess - reach : 0;
-	to = guess + reach < width ? guess + reach : width;
+	to = guess + reach;
+	if (to > width)
+		to = width;
 	for (uint64_t i = from; i <= to; i++)
 		*cycles++ = s->c1 + i;
 	return to - from + 1;
