@@ -1705,6 +1705,40 @@ TEST_F_TIMEOUT(device, batch, 60)
 	EXPECT_GE(compared, RETROCONV_MAX_NR / 2);
 }
 
+/* Without a handler nobody notices that he was stopped */
+TEST_F_TIMEOUT(device, stopped, 60)
+{
+	int status = 0, ret = 0;
+	unsigned int i;
+	pid_t pid;
+
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		while (!ret)
+			ret = convert(self->fd, CLOCK_REALTIME, self->cycles, RETROCONV_MAX_NR,
+				      self->times);
+		_exit(-ret);
+	}
+
+	for (i = 0; i < 20; i++) {
+		usleep(10000);
+		EXPECT_EQ(0, kill(pid, SIGSTOP));
+		EXPECT_EQ(pid, waitpid(pid, &status, WUNTRACED));
+		if (!WIFSTOPPED(status))
+			break;
+		EXPECT_EQ(0, kill(pid, SIGCONT));
+	}
+	if (WIFEXITED(status))
+		ksft_print_msg("%s: after %u stops: %s\n", _metadata->name, i,
+			       strerror(WEXITSTATUS(status)));
+	EXPECT_EQ(20, i);
+	if (i == 20) {
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+	}
+}
+
 static atomic_uint signals;
 
 static void count_signal(int sig)
