@@ -26,7 +26,7 @@ endif
 STEPS ?=
 # The faults to put in, all of them if empty
 FAULTS ?=
-# Seconds that they last
+# Seconds that the torture and the fuzzer last
 TORTURE ?= 60
 FUZZ ?= 600
 # 1 shows the output of every phase as it comes
@@ -78,6 +78,7 @@ help:
 	@echo 'SMP=$(SMP)          processors of the guest'
 	@echo 'TIMEOUT=$(TIMEOUT)    seconds until a guest is ended'
 	@echo 'STEPS="a b"    only these steps of make test'
+	@echo 'TORTURE=$(TORTURE)     seconds that each torture of make test lasts'
 	@echo 'V=1            show the output of every phase'
 
 deps:

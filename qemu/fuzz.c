@@ -1261,29 +1261,6 @@ static pid_t start_in_namespace(int nr)
 	return 0;
 }
 
-static uint64_t parameter(const char *name, uint64_t missing)
-{
-	static char cmdline[4096];
-	char *at, *end;
-	uint64_t value;
-	int fd;
-
-	fd = open("/proc/cmdline", O_RDONLY);
-	if (fd < 0 || read(fd, cmdline, sizeof(cmdline) - 1) < 0)
-		die("/proc/cmdline");
-	close(fd);
-	at = strstr(cmdline, name);
-	if (!at)
-		return missing;
-	at += strlen(name);
-	value = strtoull(at, &end, 0);
-	if (end == at || (*end && *end != ' ' && *end != '\n')) {
-		printf("Bail out! %snumber expected\n", name);
-		exit(1);
-	}
-	return value;
-}
-
 static int tests;
 
 static void result(bool ok, const char *what)

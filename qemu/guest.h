@@ -4,6 +4,9 @@
 #define _GUEST_H
 
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
 
@@ -27,6 +30,31 @@ static inline int64_t now(clockid_t clock)
 
 	clock_gettime(clock, &ts);
 	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
+/* The value of a kernel parameter, whose name ends with "=" */
+static inline uint64_t parameter(const char *name, uint64_t missing)
+{
+	char cmdline[4096] = "", *at, *end;
+	uint64_t value;
+	FILE *f;
+
+	f = fopen("/proc/cmdline", "r");
+	if (!f || !fgets(cmdline, sizeof(cmdline), f)) {
+		printf("Bail out! /proc/cmdline cannot be read\n");
+		exit(1);
+	}
+	fclose(f);
+	at = strstr(cmdline, name);
+	if (!at)
+		return missing;
+	at += strlen(name);
+	value = strtoull(at, &end, 0);
+	if (end == at || (*end && *end != ' ' && *end != '\n')) {
+		printf("Bail out! %snumber expected\n", name);
+		exit(1);
+	}
+	return value;
 }
 
 /* Convert values of the counter, returns what ioctl() does */

@@ -189,9 +189,13 @@ static long retroconv_convert(struct retroconv_convert __user *uarg)
 			return 0;
 
 		cond_resched();
-		/* The results so far stay, the caller has to start over */
+		/*
+		 * The results so far stay. A handler's program has to start over, as
+		 * frequent signals would never let it finish. All others restart
+		 * unnoticed, when they were stopped or frozen for a suspend.
+		 */
 		if (signal_pending(current))
-			return -EINTR;
+			return -ERESTARTNOHAND;
 	}
 }
 

@@ -2194,17 +2194,24 @@ struct live_slot {
 	struct system_time_snapshot	snap;
 };
 
+enum live_context { LIVE_TASK, LIVE_SOFTIRQ, LIVE_HARDIRQ, LIVE_NMI, NR_LIVE_CONTEXTS };
+
+/* The answers on a CPU which were right, by the context which asked */
+struct live_cpu {
+	atomic_long_t	right[NR_LIVE_CONTEXTS];
+};
+
 struct live {
 	/* The auxiliary clock to be used instead of the system's, or 0 */
 	clockid_t		aux;
 	struct live_slot	*slots;
-	atomic_t		exact;
-	atomic_t		spans;
-	atomic_t		evicted;
+	struct live_cpu		*cpus;
+	atomic_long_t		exact;
+	atomic_long_t		spans;
+	atomic_long_t		evicted;
 	atomic_t		wrong;
-	/* NMIs, what they converted, and what they could not for an update in flight */
+	/* NMIs, and what they could not convert for an update in flight */
 	atomic_t		nmis;
-	atomic_t		nmi;
 	atomic_t		again;
 	/* The slot which was used last */
 	unsigned int		last;
@@ -2214,6 +2221,15 @@ struct live {
 	/* Of those, of which a value has been converted */
 	unsigned int		gaps;
 };
+
+static enum live_context live_context(void)
+{
+	if (in_nmi())
+		return LIVE_NMI;
+	if (in_hardirq())
+		return LIVE_HARDIRQ;
+	return in_serving_softirq() ? LIVE_SOFTIRQ : LIVE_TASK;
+}
 
 static void live_check(struct live *live, const struct live_slot *slot)
 {
@@ -2233,7 +2249,7 @@ static void live_check(struct live *live, const struct live_slot *slot)
 	else if (!ret)
 		ret = ktime_convert_cycles_all(snap->cs_id, snap->cycles, &conv);
 	if (ret == -ERANGE) {
-		atomic_inc(&live->evicted);
+		atomic_long_inc(&live->evicted);
 		return;
 	}
 	if (ret == -EAGAIN && in_nmi()) {
@@ -2264,9 +2280,9 @@ static void live_check(struct live *live, const struct live_slot *slot)
 		}
 		return;
 	}
-	atomic_inc(conv.error_ns ? &live->spans : &live->exact);
-	if (in_nmi())
-		atomic_inc(&live->nmi);
+	atomic_long_inc(conv.error_ns ? &live->spans : &live->exact);
+	/* A task may be on another CPU by now: no matter, it is one which converts */
+	atomic_long_inc(&live->cpus[raw_smp_processor_id()].right[live_context()]);
 }
 
 static bool live_reader(void *data)
@@ -2586,6 +2602,24 @@ static void live_require_counter(struct kunit *test)
 	kunit_skip(test, "the clocksource has no ID");
 }
 
+/* Tell what each CPU has converted. In a torture none is without, NMIs apart. */
+static void live_report_cpus(struct kunit *test, struct live *live, bool all)
+{
+	unsigned int cpu;
+
+	for_each_online_cpu(cpu) {
+		long right[NR_LIVE_CONTEXTS];
+
+		for (int i = 0; i < NR_LIVE_CONTEXTS; i++)
+			right[i] = atomic_long_read(&live->cpus[cpu].right[i]);
+		kunit_info(test, "CPU %u: %ld in tasks, %ld in softirqs, %ld in interrupts, %ld in NMIs\n",
+			   cpu, right[LIVE_TASK], right[LIVE_SOFTIRQ], right[LIVE_HARDIRQ],
+			   right[LIVE_NMI]);
+		for (int i = LIVE_TASK; all && i <= LIVE_HARDIRQ; i++)
+			KUNIT_EXPECT_GT(test, right[i], 0);
+	}
+}
+
 /* Run until there are enough pairs and actions, and tell what was found */
 static void live_run(struct kunit *test, struct live *live)
 {
@@ -2596,8 +2630,9 @@ static void live_run(struct kunit *test, struct live *live)
 
 	readers = kunit_kcalloc(test, nr_cpu_ids, sizeof(*readers), GFP_KERNEL);
 	nmis = kunit_kcalloc(test, nr_cpu_ids, sizeof(*nmis), GFP_KERNEL);
+	live->cpus = kunit_kcalloc(test, nr_cpu_ids, sizeof(*live->cpus), GFP_KERNEL);
 	live->slots = kvcalloc(BIT(LIVE_SLOTS_SHIFT), sizeof(*live->slots), GFP_KERNEL);
-	if (!readers || !nmis || !live->slots) {
+	if (!readers || !nmis || !live->cpus || !live->slots) {
 		KUNIT_FAIL(test, "no memory");
 		return;
 	}
@@ -2614,11 +2649,18 @@ static void live_run(struct kunit *test, struct live *live)
 		nr++;
 	}
 	if (!IS_ERR(disturber)) {
-		/* The kthreads, and this task, soft and hard interrupt */
+		/* The kthreads, and this task, soft and hard interrupt on each CPU in turn */
 		end = jiffies + (seconds ?: LIVE_SECONDS) * HZ;
-		while ((seconds || atomic_read(&live->exact) < LIVE_PAIRS ||
-			READ_ONCE(live->actions) < LIVE_ACTIONS) && time_before(jiffies, end))
+		cpu = cpumask_first(cpu_online_mask);
+		while ((seconds || atomic_long_read(&live->exact) < LIVE_PAIRS ||
+			READ_ONCE(live->actions) < LIVE_ACTIONS) && time_before(jiffies, end)) {
+			KUNIT_EXPECT_EQ(test, 0, set_cpus_allowed_ptr(current, cpumask_of(cpu)));
 			kunit_run_irq_test(test, live_reader, 100000, live);
+			cpu = cpumask_next(cpu, cpu_online_mask);
+			if (cpu >= nr_cpu_ids)
+				cpu = cpumask_first(cpu_online_mask);
+		}
+		set_cpus_allowed_ptr(current, cpu_possible_mask);
 		kthread_stop(disturber);
 	}
 	if (!IS_ERR(suspender))
@@ -2633,14 +2675,17 @@ static void live_run(struct kunit *test, struct live *live)
 		KUNIT_EXPECT_EQ(test, 0, clocksource_unregister(&live_cs));
 	kvfree(live->slots);
 
-	kunit_info(test, "%d exact, %d from spans, %d evicted, %d wrong, %u changes of the clock, %u suspends, %u gaps, %d in NMI, %d refused there\n",
-		   atomic_read(&live->exact), atomic_read(&live->spans),
-		   atomic_read(&live->evicted), atomic_read(&live->wrong), live->actions,
-		   live->suspends, live->gaps, atomic_read(&live->nmi), atomic_read(&live->again));
+	kunit_info(test, "%ld exact, %ld from spans, %ld evicted, %d wrong, %u changes of the clock, %u suspends, %u gaps, %d refused in NMIs\n",
+		   atomic_long_read(&live->exact), atomic_long_read(&live->spans),
+		   atomic_long_read(&live->evicted), atomic_read(&live->wrong), live->actions,
+		   live->suspends, live->gaps, atomic_read(&live->again));
+	/* Each CPU has a second at most before it is the next one's turn */
+	live_report_cpus(test, live, seconds >= 2 * num_online_cpus());
 	KUNIT_EXPECT_EQ(test, atomic_read(&live->wrong), 0);
 	KUNIT_EXPECT_EQ(test, live->failed, 0);
 	/* By far less than an emulated machine with every checker manages */
-	KUNIT_EXPECT_GE(test, atomic_read(&live->exact), seconds ? seconds * 100 : LIVE_PAIRS);
+	KUNIT_EXPECT_GE(test, atomic_long_read(&live->exact),
+			seconds ? seconds * 100 : LIVE_PAIRS);
 	KUNIT_EXPECT_GE(test, live->actions, seconds ?: LIVE_ACTIONS);
 	if (IS_ENABLED(CONFIG_PM_SLEEP))
 		KUNIT_EXPECT_GE(test, live->suspends, seconds / 4);
@@ -2747,9 +2792,9 @@ static int aux_reader(void *data)
 		}
 		ret = ktime_convert_cycles(snap.cs_id, snap.cycles, live->aux, &time);
 		if (!ret && time == snap.systime)
-			atomic_inc(&live->exact);
+			atomic_long_inc(&live->exact);
 		else if (ret == -ENODEV || ret == -ENODATA)
-			atomic_inc(&live->evicted);
+			atomic_long_inc(&live->evicted);
 		else
 			atomic_inc(&live->wrong);
 	}
@@ -2784,10 +2829,11 @@ static void tkh_test_aux_enable(struct kunit *test)
 	}
 	kthread_stop(reader);
 
-	kunit_info(test, "%d exact, %d while disabled, %d wrong\n", atomic_read(&live.exact),
-		   atomic_read(&live.evicted), atomic_read(&live.wrong));
+	kunit_info(test, "%ld exact, %ld while disabled, %d wrong\n",
+		   atomic_long_read(&live.exact), atomic_long_read(&live.evicted),
+		   atomic_read(&live.wrong));
 	KUNIT_EXPECT_EQ(test, atomic_read(&live.wrong), 0);
-	KUNIT_EXPECT_GT(test, atomic_read(&live.exact), 1000);
+	KUNIT_EXPECT_GT(test, atomic_long_read(&live.exact), 1000);
 }
 
 /* The exported functions' errors, and that a batch is not all or nothing */

@@ -42,8 +42,8 @@ tests()
 		result $? 'lockdep is on'
 	fi
 	if option PREEMPT_RT; then
-		grep -qx 1 /sys/kernel/realtime
-		result $? 'the kernel is a real-time kernel'
+		uname -v | grep -qw PREEMPT_RT && pgrep irq/ >/dev/null
+		result $? 'the kernel is a real-time kernel, and interrupt handlers are threads'
 	fi
 	if option NO_HZ_FULL; then
 		grep -qx 1 /sys/devices/system/cpu/nohz_full

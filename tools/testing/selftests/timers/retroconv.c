@@ -581,7 +581,9 @@ static unsigned int guess_values(const struct sample *s, const struct retroconv_
 		reach = MAX_REACH;
 
 	from = guess > reach ? guess - reach : 0;
-	to = guess + reach < width ? guess + reach : width;
+	to = guess + reach;
+	if (to > width)
+		to = width;
 	for (uint64_t i = from; i <= to; i++)
 		*cycles++ = s->c1 + i;
 	return to - from + 1;
@@ -1701,6 +1703,40 @@ TEST_F_TIMEOUT(device, batch, 60)
 	ksft_print_msg("%s: %u compared, %u of them bad, %u forgotten meanwhile\n",
 		       _metadata->name, compared, bad, forgotten);
 	EXPECT_GE(compared, RETROCONV_MAX_NR / 2);
+}
+
+/* Without a handler nobody notices that he was stopped */
+TEST_F_TIMEOUT(device, stopped, 60)
+{
+	int status = 0, ret = 0;
+	unsigned int i;
+	pid_t pid;
+
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		while (!ret)
+			ret = convert(self->fd, CLOCK_REALTIME, self->cycles, RETROCONV_MAX_NR,
+				      self->times);
+		_exit(-ret);
+	}
+
+	for (i = 0; i < 20; i++) {
+		usleep(10000);
+		EXPECT_EQ(0, kill(pid, SIGSTOP));
+		EXPECT_EQ(pid, waitpid(pid, &status, WUNTRACED));
+		if (!WIFSTOPPED(status))
+			break;
+		EXPECT_EQ(0, kill(pid, SIGCONT));
+	}
+	if (WIFEXITED(status))
+		ksft_print_msg("%s: after %u stops: %s\n", _metadata->name, i,
+			       strerror(WEXITSTATUS(status)));
+	EXPECT_EQ(20, i);
+	if (i == 20) {
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+	}
 }
 
 static atomic_uint signals;
