@@ -1728,28 +1728,25 @@ void tk_history_disable_aux(unsigned int id)
 		kvfree_rcu(instance, rcu);
 }
 
-/* The history of an auxiliary clock neither comes nor goes while it is valid */
-static struct tk_history *tkh_of_aux(const struct timekeeper *tk)
-{
-	struct tkh_instance *instance;
-
-	instance = rcu_dereference_protected(tkh_aux[tk->id - TIMEKEEPER_AUX_FIRST], true);
-	return instance ? &instance->h : NULL;
-}
-#else
-static struct tk_history *tkh_of_aux(const struct timekeeper *tk)
-{
-	return NULL;
-}
-#endif
-
 /* The history of the timekeeper @tk, whose lock is held */
 static struct tk_history *tkh_of(const struct timekeeper *tk)
 {
+	struct tkh_instance *instance = &tkh_core;
+
 	if (!tkh_enabled || !tk->clock_valid)
 		return NULL;
-	return tk->id == TIMEKEEPER_CORE ? &tkh_core.h : tkh_of_aux(tk);
+	/* That of an auxiliary clock neither comes nor goes while the clock is valid */
+	if (tk->id != TIMEKEEPER_CORE)
+		instance = rcu_dereference_protected(tkh_aux[tk->id - TIMEKEEPER_AUX_FIRST], true);
+	return instance ? &instance->h : NULL;
 }
+#else
+/* There is one timekeeper, which is always valid */
+static struct tk_history *tkh_of(const struct timekeeper *tk)
+{
+	return tkh_enabled ? &tkh_core.h : NULL;
+}
+#endif
 
 /**
  * tk_history_prepare - Prepare to record an update of a timekeeper
@@ -1765,7 +1762,7 @@ void tk_history_prepare(const struct timekeeper *tk, bool was_set)
 
 	/* Auxiliary clocks do not know about suspend, and go on with the counter */
 	if (h)
-		tkh_prepare(h, tk, timekeeping_suspended && tk->id == TIMEKEEPER_CORE, was_set);
+		tkh_prepare(h, tk, timekeeping_suspended && h == &tkh_core.h, was_set);
 }
 
 /**
