@@ -139,7 +139,7 @@ module: image
 		M=$(CURDIR)/qemu/module MO=$(build)/module modules
 
 # A checker's kernel has no modules
-kernel: image $(if $(SAN),,module) $(build)/guest/base.cpio $(programs)
+kernel: image $(if $(SAN)$(shell scripts/lacks $(BASE) module qemu),,module) $(build)/guest/base.cpio $(programs)
 
 guest: kernel
 	@scripts/guest $(if $(RUN),$(call path,$(RUN)),'') $(call path,$(FILES))

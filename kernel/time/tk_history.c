@@ -1812,20 +1812,24 @@ void tk_history_disable_aux(unsigned int id)
 		kvfree_rcu(instance, rcu);
 }
 
-/* The history of an auxiliary clock neither comes nor goes while it is valid */
-static struct tk_history *tkh_of_aux(const struct timekeeper *tk)
+/* The history of the timekeeper @tk, whose lock is held */
+static struct tk_history *tkh_of(const struct timekeeper *tk)
 {
-	struct tkh_instance *instance;
+	struct tkh_instance *instance = &tkh_core;
 
-	if (!tk->clock_valid)
-		return NULL;
-	instance = rcu_dereference_protected(tkh_aux[tk->id - TIMEKEEPER_AUX_FIRST], true);
-	return instance ? &instance->h : NULL;
+	if (unlikely(tk->id != TIMEKEEPER_CORE)) {
+		/* That of an auxiliary clock neither comes nor goes while the clock is valid */
+		if (!tk->clock_valid)
+			return NULL;
+		instance = rcu_dereference_protected(tkh_aux[tk->id - TIMEKEEPER_AUX_FIRST], true);
+	}
+	return instance && tkh_enabled ? &instance->h : NULL;
 }
 #else
-static struct tk_history *tkh_of_aux(const struct timekeeper *tk)
+/* There is one timekeeper, which is always valid */
+static struct tk_history *tkh_of(const struct timekeeper *tk)
 {
-	return NULL;
+	return tkh_enabled ? &tkh_core.h : NULL;
 }
 #endif
 
@@ -1842,16 +1846,11 @@ static struct tk_history *tkh_of_aux(const struct timekeeper *tk)
  */
 void tk_history_prepare(struct timekeeper *tk, bool was_set)
 {
-	struct tk_history *h = &tkh_core.h;
-	bool suspended = false;
+	struct tk_history *h = tkh_of(tk);
+	/* Auxiliary clocks do not know about suspend, and go on with the counter */
+	bool suspended = timekeeping_suspended && h == &tkh_core.h;
 
-	if (likely(tk->id == TIMEKEEPER_CORE))
-		suspended = timekeeping_suspended;
-	else
-		/* These do not know about suspend, and go on with the counter */
-		h = tkh_of_aux(tk);
-
-	tk->history = h && tkh_enabled && __tkh_prepare(h, tk, suspended, was_set) ? h : NULL;
+	tk->history = h && __tkh_prepare(h, tk, suspended, was_set) ? h : NULL;
 }
 
 /* The history of @clock, if there is one at this moment. For RCU readers. */

@@ -266,7 +266,6 @@ static void sim_install(struct sim *sim, struct sim_counter *counter)
 	tk->tkr_raw.cycle_last = tk->tkr_mono.cycle_last;
 	tk->tkr_raw.mult = cs->mult;
 	tk->tkr_raw.shift = cs->shift;
-	tk->cs_id = cs->id;
 	tk->cycle_interval = max(1, cs->freq_khz * 4);
 	tk->cs_was_changed_seq++;
 	tk->clock_was_set_seq++;
