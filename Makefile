@@ -29,6 +29,8 @@ FAULTS ?=
 # Seconds that the torture and the fuzzer last
 TORTURE ?= 60
 FUZZ ?= 600
+# The configuration for a board, that of the architecture if empty
+BOARD_CONFIG ?=
 # 1 shows the output of every phase as it comes
 V ?= 0
 
@@ -70,6 +72,12 @@ help:
 	@echo 'make series     the patches as mails in dist/series-$(BASE), with a cover letter'
 	@echo 'make bisect     build and boot after each patch of the series; takes hours'
 	@echo 'make faults     which test catches each fault of scripts/faults.list; FAULTS="name name"'
+	@echo 'make board      for a board, in dist/: a Debian package of an arm64 defconfig kernel,'
+	@echo '                and an archive of the selftests; an hour or two, see BOARD.md'
+	@echo 'make board-tests'
+	@echo '                the archive alone'
+	@echo 'make board-debian'
+	@echo '                boot Debian with them under QEMU, as a board would'
 	@echo 'make kernel     build the kernel and what the guest needs'
 	@echo 'make clean      remove what was built and downloaded'
 	@echo
@@ -77,6 +85,8 @@ help:
 	@echo 'KSRC=dir       a pristine kernel source that is already there'
 	@echo 'SMP=$(SMP)          processors of the guest'
 	@echo 'TIMEOUT=$(TIMEOUT)    seconds until a guest is ended'
+	@echo 'BOARD_CONFIG=file'
+	@echo '               a configuration of your own for make board, in place of defconfig'
 	@echo 'STEPS="a b"    only these steps of make test'
 	@echo 'TORTURE=$(TORTURE)     seconds that each torture of make test lasts'
 	@echo 'V=1            show the output of every phase'
@@ -126,7 +136,7 @@ programs := $(patsubst qemu/%.c,$(build)/guest/%,$(wildcard qemu/*.c)) $(build)/
 
 # The tool of the series
 $(build)/guest/retroconv: $(wildcard tools/time/retroconv/*) include/uapi/linux/retroconv.h | tree
-	@mkdir -p $(build)/tool
+	@mkdir -p $(@D) $(build)/tool
 	$(phase)/tool.log 'build retroconv' $(locked) scripts/kmake \
 		-C $(build)/linux/tools/time/retroconv OUTPUT=$(build)/tool/ LDFLAGS=-static
 	@cp $(build)/tool/retroconv $@
@@ -194,6 +204,24 @@ bench-cost: kernel base-image
 			MO=$(build)/module-base modules'
 	@scripts/cost $(build) dist
 
+# The archive of the selftests for a board
+archive := dist/retroconv-selftests-$(BASE)-arm64.tar.gz
+board-tests: $(build)/selftests/stamp $(build)/guest/retroconv
+	@scripts/board-tests $(selftests)/timers/retroconv $(build)/guest/retroconv $(archive)
+
+# The kernel of a board. It takes long: others may use the tree meanwhile.
+board: DEPS = board
+board: board-tests
+	@mkdir -p $(build)/board
+	@BOARD_CONFIG=$(call path,$(BOARD_CONFIG)) flock $(build)/board/lock scripts/board $(build)/linux $(build)/board/arm64 $(log) dist \
+		board/kernel.config $(wildcard bases/$(BASE)/board.config)
+
+# Time for a whole Debian to be installed on an emulated machine
+board-debian: TIMEOUT = 1800
+board-debian: board
+	@scripts/board-debian "$$(cat $(build)/board/package)" $(archive) \
+		build/debian $(build)/run $(log)
+
 check: deps
 	@scripts/check
 
@@ -214,6 +242,6 @@ faults: kernel
 clean:
 	rm -rf build dist
 
-.PHONY: help deps tree image base-image module kernel guest run test test-arch test-all bench \
+.PHONY: board board-tests board-debian help deps tree image base-image module kernel guest run test test-arch test-all bench \
 	bench-accuracy bench-cost check faults litmus series bisect clean
 .NOTPARALLEL:

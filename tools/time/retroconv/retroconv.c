@@ -157,6 +157,15 @@ static int default_clock(int clock)
 	return options.clock < 0 ? clock : options.clock;
 }
 
+/* What the errno of a conversion means with this clock */
+static const char *why(int clock)
+{
+	if (clocks[clock].id < CLOCK_AUX)
+		return "";
+	return errno == ENODEV ? ": the clock is not enabled" :
+	       errno == EINVAL ? ": the kernel has no auxiliary clocks" : "";
+}
+
 static void convert(int clock, const __u64 *cycles, struct retroconv_time *times, size_t nr)
 {
 	struct retroconv_convert arg = {
@@ -170,8 +179,10 @@ static void convert(int clock, const __u64 *cycles, struct retroconv_time *times
 
 	/* Stopped and continued is a signal, too */
 	while (ioctl(device, RETROCONV_CONVERT, &arg)) {
-		if (errno != EINTR)
-			die("no conversion to %s: %s", clocks[clock].name, strerror(errno));
+		if (errno != EINTR) {
+			die("no conversion to %s: %s%s", clocks[clock].name, strerror(errno),
+			    why(clock));
+		}
 	}
 }
 
@@ -529,7 +540,10 @@ static int do_convert(int argc, char **argv)
 
 		switch (parse(*argv, strlen(*argv), &value)) {
 		case NO_NUMBER:
-			die("'%s' is not a number", *argv);
+			options.hex = true;
+			die("'%s' is not a number%s", *argv,
+			    parse(*argv, strlen(*argv), &value) == NO_NUMBER ? "" :
+			    ": if it is hexadecimal, use 0x or --hex");
 		case TOO_LARGE:
 			time.status = -EOVERFLOW;
 			break;
@@ -657,7 +671,7 @@ static void parse_options(const struct command *command, int argc, char **argv)
 	}
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":", allowed, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":h", allowed, NULL)) != -1) {
 		switch (c) {
 		case CLOCK:
 			options.clock = parse_clock(optarg);
@@ -678,6 +692,7 @@ static void parse_options(const struct command *command, int argc, char **argv)
 			options.regex = optarg;
 			break;
 		case HELP:
+		case 'h':
 			show_help();
 			break;
 		case ':':
@@ -700,7 +715,7 @@ int main(int argc, char **argv)
 
 	if (argc < 2)
 		die("no command: see 'retroconv --help'");
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
 		show_help();
 
 	for (command = commands; command < commands + ARRAY_SIZE(commands); command++) {
