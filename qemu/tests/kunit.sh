@@ -19,8 +19,8 @@ for suite in $suites; do
 		echo "no $suite: its option is off" >&2
 		exit 1
 	}
-	# A kernel without kunit.autorun has done it already
-	grep -qE '^(not )?ok ' "$suite/results" || echo run >"$suite/run"
+	# A kernel without kunit.autorun has done it already: there are results of tests
+	grep -qE '^ +(not )?ok ' "$suite/results" || echo run >"$suite/run"
 	# What it prints is the first of one suite
 	sed "1,2d; s/^\(not \)*ok 1 /\1ok $n /" "$suite/results"
 done
