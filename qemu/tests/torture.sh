@@ -59,6 +59,8 @@ counter=$(cat $sys/current_clocksource)
 change &
 echo $((seconds / 2)) >$parameters/torture
 echo $((seconds + 300)) >/sys/module/kunit/parameters/timeout
+# Who starts KUnit waits for it all the time, which is not to be taken for hung
+echo $((seconds + 300)) >/proc/sys/kernel/hung_task_timeout_secs
 echo run >$suite/run
 echo 0 >$parameters/torture
 touch /tmp/stop
