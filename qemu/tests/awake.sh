@@ -42,7 +42,7 @@ tests()
 		result $? 'lockdep is on'
 	fi
 	if option PREEMPT_RT; then
-		uname -v | grep -qw PREEMPT_RT && pgrep irq/ >/dev/null
+		uname -v | grep -qw PREEMPT_RT && grep -q '^irq/' /proc/[0-9]*/comm
 		result $? 'the kernel is a real-time kernel, and interrupt handlers are threads'
 	fi
 	if option NO_HZ_FULL; then

@@ -61,6 +61,9 @@ echo $((seconds / 2)) >$parameters/torture
 # Where it cannot be set it is 300 seconds
 timeout=/sys/module/kunit/parameters/timeout
 [ ! -e $timeout ] || echo $((seconds + 300)) >$timeout
+# Who starts KUnit waits for it all the time, which is not to be taken for hung
+hung=/proc/sys/kernel/hung_task_timeout_secs
+[ ! -e $hung ] || echo $((seconds + 300)) >$hung
 echo run >$suite/run
 echo 0 >$parameters/torture
 touch /tmp/stop
