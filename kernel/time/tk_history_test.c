@@ -1750,7 +1750,8 @@ static void tkh_test_backwards(struct kunit *test)
 	}
 	KUNIT_ASSERT_EQ(test, sim->h.head, head);
 	old = tk->tkr_mono.cycle_last;
-	start = old - 5 * tk->cycle_interval;
+	/* Which the first life had before its newest state */
+	start = old - 15 * tk->cycle_interval;
 	sim->counter->now = start;
 	tk->tkr_mono.cycle_last = start;
 	tk->tkr_raw.cycle_last = start;
