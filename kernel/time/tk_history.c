@@ -562,6 +562,23 @@ static void tkh_push_state(struct tk_history *h, unsigned long nr, const struct 
 	*tkh_state(h, nr) = *state;				/* LMM(tkh_push_state:B) */
 }
 
+/* Does @tk, whose cycle_last has position @pos, go on with what the newest era holds? */
+static __always_inline bool tkh_same_era(const struct tk_history *h, const struct timekeeper *tk,
+					 u64 pos)
+{
+	return tkh_same_line(h->raw, tkh_line_of(&tk->tkr_raw, pos)) &&
+	       tkh_same_offsets(&h->offs, tk) &&
+	       tk->clock_was_set_seq == h->clock_was_set_seq &&
+	       tk->cs_was_changed_seq == h->cs_was_changed_seq;
+}
+
+/* A base clock converts with one ratio per installation */
+static __always_inline bool tkh_is_new_base(const struct tk_history *h,
+					    const struct clocksource_base *base)
+{
+	return unlikely(base || h->has_base) && !tkh_same_base(tkh_newest_era(h), base);
+}
+
 /*
  * Is all that readers use of @tk in force already? That is how most updates are,
  * and all that they cost.
@@ -577,14 +594,8 @@ static __always_inline bool tkh_continues(struct tk_history *h, const struct tim
 	u64 pos = h->cycle_last + ((mono->cycle_last - h->cycles) & mono->mask);
 
 	if (clock != h->clock || flags != h->flags || pos - h->renewed > mono->mask >> 2 ||
-	    !tkh_same_line(h->mono, tkh_line_of(mono, pos)) ||
-	    !tkh_same_line(h->raw, tkh_line_of(&tk->tkr_raw, pos)) ||
-	    !tkh_same_offsets(&h->offs, tk) ||
-	    tk->clock_was_set_seq != h->clock_was_set_seq ||
-	    tk->cs_was_changed_seq != h->cs_was_changed_seq)
-		return false;
-	if (unlikely(clock->base || h->has_base) &&
-	    !tkh_same_base(tkh_newest_era(h), clock->base))
+	    !tkh_same_line(h->mono, tkh_line_of(mono, pos)) || !tkh_same_era(h, tk, pos) ||
+	    tkh_is_new_base(h, clock->base))
 		return false;
 
 	h->cycles = mono->cycle_last;
@@ -621,16 +632,10 @@ static noinline enum tkh_news tkh_compare(struct tk_history *h, const struct tim
 	h->cycles = mono->cycle_last;
 	h->cycle_last += cycles;
 
-	/* A base clock converts with one ratio per installation */
-	if ((clock->base || h->has_base) && !tkh_same_base(tkh_newest_era(h), clock->base))
+	if (tkh_is_new_base(h, clock->base))
 		return TKH_NEW_BASE;
-
-	if (was_set || tk->clock_was_set_seq != h->clock_was_set_seq ||
-	    tk->cs_was_changed_seq != h->cs_was_changed_seq ||
-	    !tkh_same_offsets(&h->offs, tk) ||
-	    !tkh_same_line(h->raw, tkh_line_of(&tk->tkr_raw, h->cycle_last)))
+	if (was_set || !tkh_same_era(h, tk, h->cycle_last))
 		return TKH_NEW_ERA;
-
 	return TKH_NEW_STATE;
 }
 

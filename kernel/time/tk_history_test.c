@@ -141,6 +141,15 @@ static void sim_init_history(struct kunit *test, struct tk_history *h, unsigned 
 						nr_eras);
 }
 
+/* An update of which nobody reads anything until it is recorded */
+static void record(struct tk_history *h, const struct timekeeper *tk, bool suspended)
+{
+	if (tkh_prepare(h, tk, suspended, false)) {
+		tkh_begin(h);
+		tkh_end(h, tk);
+	}
+}
+
 /* Hand the update to the history and append it to the reference */
 static void sim_update(struct sim *sim)
 {
@@ -1131,10 +1140,7 @@ static void tkh_test_long(struct kunit *test)
 	sim_init_history(test, &sim->h, sim->h.nr_states, sim->h.nr_spans, sim->h.nr_eras);
 	sim_install(sim, sim->counter);
 	sim_setup_ntp(sim, p->hz);
-	if (tkh_prepare(&sim->h, &sim->tk, false, false)) {
-		tkh_begin(&sim->h);
-		tkh_end(&sim->h, &sim->tk);
-	}
+	record(&sim->h, &sim->tk, false);
 	start = sim->counter->now;
 	for (int i = 0; i < NR_EVENTS; i++)
 		events[i] = (struct event) { .cycles = start, .mono = sim_mono(sim) };
@@ -1157,10 +1163,7 @@ static void tkh_test_long(struct kunit *test)
 		sim->counter->now = next;
 		sim_tick(sim);
 		sim->counter->now += below(sim, khz / 2000 + 1);
-		if (tkh_prepare(&sim->h, &sim->tk, false, false)) {
-			tkh_begin(&sim->h);
-			tkh_end(&sim->h, &sim->tk);
-		}
+		record(&sim->h, &sim->tk, false);
 
 		if (tick % 32 == 0)
 			long_check(test, sim, &events[below(sim, NR_EVENTS)], &result);
@@ -1252,10 +1255,7 @@ static void spans_update(struct spans *s, u64 *from, s64 jump, u32 mult, bool su
 	s->tk.tkr_raw.base = 4 * now;
 	s->tk.tkr_raw.xtime_nsec = 0;
 	s->tk.tkr_raw.mult = 4 << tkr->shift;
-	if (tkh_prepare(&s->h, &s->tk, suspended, false)) {
-		tkh_begin(&s->h);
-		tkh_end(&s->h, &s->tk);
-	}
+	record(&s->h, &s->tk, suspended);
 	s->suspended = suspended;
 	*from = now;
 }
@@ -1823,10 +1823,7 @@ static void lagging(struct kunit *test, bool accumulated)
 	if (accumulated)
 		lagging_check(test, sim, now, times, ARRAY_SIZE(times));
 	tk->tkr_mono.base += NSEC_PER_MSEC;
-	if (tkh_prepare(&sim->h, tk, false, false)) {
-		tkh_begin(&sim->h);
-		tkh_end(&sim->h, tk);
-	}
+	record(&sim->h, tk, false);
 	sim->counter->now = now + 5;
 	lagging_check(test, sim, now, times, ARRAY_SIZE(times));
 	KUNIT_ASSERT_EQ(test, 0, tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER, now + 1,

@@ -177,12 +177,9 @@ static void convert(int clock, const __u64 *cycles, struct retroconv_time *times
 		.times		= (unsigned long)times,
 	};
 
-	/* Stopped and continued is a signal, too */
-	while (ioctl(device, RETROCONV_CONVERT, &arg)) {
-		if (errno != EINTR) {
-			die("no conversion to %s: %s%s", clocks[clock].name, strerror(errno),
-			    why(clock));
-		}
+	if (ioctl(device, RETROCONV_CONVERT, &arg)) {
+		die("no conversion to %s: %s%s", clocks[clock].name, strerror(errno),
+		    why(clock));
 	}
 }
 
