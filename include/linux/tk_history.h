@@ -8,17 +8,18 @@
 #include <linux/ktime.h>
 #include <linux/types.h>
 
-/*
- * Flags of struct ktime_conversion
+/**
+ * DOC: Flags of struct ktime_conversion
  *
- * KTIME_CONVERSION_SUSPENDED:	The counter had this value while the system was
- *				suspended. CLOCK_MONOTONIC and
- *				CLOCK_MONOTONIC_RAW stood still, the other
- *				clocks are interpolated between the last time
- *				before and the first time after the suspend.
+ * KTIME_CONVERSION_SUSPENDED
+ *	The counter had this value while the system was suspended.
+ *	CLOCK_MONOTONIC and CLOCK_MONOTONIC_RAW stood still, the other clocks are
+ *	interpolated between the last time before and the first time after the
+ *	suspend.
  *
- * KTIME_CONVERSION_LONG:	The time comes from the long history and is not
- *				exact, except for CLOCK_MONOTONIC_RAW.
+ * KTIME_CONVERSION_LONG
+ *	The time comes from the long history. All clocks but CLOCK_MONOTONIC_RAW
+ *	may be up to ktime_conversion::error_ns late.
  */
 #define KTIME_CONVERSION_SUSPENDED	BIT(0)
 #define KTIME_CONVERSION_LONG		BIT(1)
@@ -73,10 +74,10 @@ struct ktime_cycles_time {
  * @freq_khz:		Nominal frequency of the current clocksource in kHz, 0
  *			if it is not known
  * @oldest_exact:	Oldest counter value of the current clocksource which
- *			converts exactly
+ *			converts exactly, in cycles
  * @oldest:		Oldest counter value of the current clocksource which
- *			converts at all
- * @newest:		The present counter value
+ *			converts at all, in cycles
+ * @newest:		The present counter value, in cycles
  */
 struct ktime_history_info {
 	enum clocksource_ids	cs_id;

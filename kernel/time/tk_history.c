@@ -659,10 +659,10 @@ static __always_inline bool __tkh_prepare(struct tk_history *h, const struct tim
  * @suspended:	The time stands still from timekeeper::cycle_last on
  * @was_set:	timekeeper::clock_was_set_seq is about to change
  *
- * To be called with the lock of the timekeeper held, and to be followed by
- * tkh_begin() and tkh_end() if it is.
+ * To be called with the lock of the timekeeper held.
  *
- * Return: false when the update only continues what is in force already
+ * Return: true if the update is one, then tkh_begin() and tkh_end() have to
+ *	   follow. false when it only continues what is in force already.
  */
 bool tkh_prepare(struct tk_history *h, const struct timekeeper *tk, bool suspended, bool was_set)
 {
@@ -840,8 +840,8 @@ void tkh_end(struct tk_history *h, const struct timekeeper *tk)
  * @newest:	The lookup relies on @state being the newest one
  * @closed:	The lookup relies on @oldest_span
  *
- * Of 300 bytes, lookups write what those who call them read. Where speed
- * matters it is __uninitialized.
+ * Lookups fill in only what their callers read. Where speed matters it is
+ * __uninitialized.
  */
 struct tkh_hit {
 	struct tkh_state	state;
@@ -1942,9 +1942,10 @@ int tk_history_convert(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
  *
  * The time is bit for bit the one that a reader of @clock was told when it got
  * @cycles from the counter, no matter how often the clock has been slewed or
- * set since then. While the system was suspended CLOCK_MONOTONIC and
- * CLOCK_MONOTONIC_RAW stood still and the other clocks are interpolated, see
- * ktime_convert_cycles_all() for how to tell.
+ * set since then. What has left the exact history is up to 1 ns later than that.
+ * While the system was suspended CLOCK_MONOTONIC and CLOCK_MONOTONIC_RAW stood
+ * still and the other clocks are interpolated. ktime_convert_cycles_all() tells
+ * whether one of that is so.
  *
  * A counter of less than 64 bits wraps. Then @cycles is taken as the nearest
  * such value at or before now.
@@ -1955,8 +1956,10 @@ int tk_history_convert(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
  *	    change, as ktime_get() does for every update. Like ktime_get(), not
  *	    to be called from within the update.
  *	    In NMI it does not wait, but fails with -EAGAIN. The cost is a
- *	    counter read, and a search in O(log n) of the history's size which
- *	    mostly takes one step.
+ *	    counter read, or two when the value is not in the exact history, and
+ *	    a search in O(log n) of the history's size which mostly takes one
+ *	    step. At most 64 clocksources of earlier times are gone through
+ *	    before.
  *
  * Return:
  * * 0 - @time has been stored.
@@ -1968,6 +1971,7 @@ int tk_history_convert(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
  * * -ENODATA - The clocksource was not the timekeeper's at that counter value.
  * * -EAGAIN - @cycles has not been reached yet or, in NMI only, an update of
  *   just this interval is in flight, or one that changes the clocksource.
+ * * -EOPNOTSUPP - The kernel was built without TK_HISTORY.
  */
 int ktime_convert_cycles(enum clocksource_ids cs_id, u64 cycles, clockid_t clock, ktime_t *time)
 {
@@ -2046,7 +2050,12 @@ EXPORT_SYMBOL_GPL(ktime_convert_cycles_batch);
  * By the time that the caller looks at the result it may be outdated.
  *
  * Context: Any, NMI included. Takes no lock.
- * Return: 0 or -ENODEV when there is no history because of "tk_history=off"
+ * Return:
+ * * 0 - @info has been stored. All of it is 0 if the clocksource is one with
+ *   CSID_GENERIC.
+ * * -ENODEV - There is no history because of "tk_history=off", or no update has
+ *   been recorded yet.
+ * * -EOPNOTSUPP - The kernel was built without TK_HISTORY.
  */
 int ktime_history_get_info(struct ktime_history_info *info)
 {

@@ -10,6 +10,22 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
+/**
+ * DOC: ioctls of /dev/retroconv
+ *
+ * RETROCONV_CONVERT
+ *	Convert up to RETROCONV_MAX_NR counter values, each of which gets a status
+ *	of its own. Takes struct retroconv_convert. Fails with EINVAL, E2BIG,
+ *	ENODEV, EFAULT or EINTR.
+ *
+ * RETROCONV_INFO
+ *	Tell the counter and how far back conversions reach. Fills in struct
+ *	retroconv_info. Fails with EINVAL, EFAULT or ENODEV.
+ *
+ * The counters are RETROCONV_COUNTER_ARM_ARCH, which is CNTVCT_EL0, and
+ * RETROCONV_COUNTER_X86_TSC, which RDTSC reads.
+ */
+
 /* Counters which user space can read */
 #define RETROCONV_COUNTER_NONE		0
 #define RETROCONV_COUNTER_ARM_ARCH	1	/* CNTVCT_EL0 */
@@ -34,7 +50,8 @@ struct retroconv_time {
  * struct retroconv_convert - Argument of RETROCONV_CONVERT
  * @size:	sizeof(struct retroconv_convert)
  * @counter:	RETROCONV_COUNTER_*
- * @clock_id:	CLOCK_*
+ * @clock_id:	CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME,
+ *		CLOCK_REALTIME, CLOCK_TAI or CLOCK_AUX to CLOCK_AUX_LAST
  * @flags:	Must be 0
  * @nr:		Number of values, at most RETROCONV_MAX_NR
  * @cycles:	User pointer to __u64[nr], the counter values
@@ -55,7 +72,8 @@ struct retroconv_convert {
  * @size:		sizeof(struct retroconv_info), set by the caller
  * @counter:		The counter behind the present clock source,
  *			RETROCONV_COUNTER_NONE if user space cannot read it
- * @frequency_hz:	Nominal frequency of the counter, for display
+ * @frequency_hz:	Nominal frequency of the counter in Hz, rounded down to
+ *			kHz, for display
  * @oldest_exact:	Oldest counter value which converts exactly, in cycles
  * @oldest:		Oldest counter value which converts at all, in cycles
  * @newest:		Present counter value, in cycles

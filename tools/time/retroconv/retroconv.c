@@ -162,8 +162,7 @@ static const char *why(int clock)
 {
 	if (clocks[clock].id < CLOCK_AUX)
 		return "";
-	return errno == ENODEV ? ": the clock is not enabled" :
-	       errno == EINVAL ? ": the kernel has no auxiliary clocks" : "";
+	return errno == ENODEV ? ": the clock is not enabled" : "";
 }
 
 static void convert(int clock, const __u64 *cycles, struct retroconv_time *times, size_t nr)
