@@ -3,8 +3,8 @@
  * /dev/retroconv: conversion of past counter values for user space
  *
  * The time at a counter value is what clock_gettime() of the calling process
- * would have returned then. The device tells nothing beyond that, hence
- * everybody may open it.
+ * would have returned then, and the present value of the counter is hardly more
+ * than the present time. Hence everybody may open the device.
  *
  * See Documentation/timers/retro-conversion.rst.
  */

@@ -144,8 +144,8 @@
  *
  * Monotonic: The slope which is told for a span only ever grows, because the
  * low line only ever rises and the slope of a closed span is not below it. As
- * long as a span is open, no time is told that is later than the end of the
- * last state in it, nor later than a suspend which ends the span. So the
+ * long as a span is open, no time is told that is later than the latest end of
+ * a state in it, nor later than a suspend which ends the span. So the
  * answer for a counter value never decreases in the course of time, neither do
  * those for growing values, be they from spans or states, as long as the clock
  * itself did not. It does at a switch that slows it down, by what it was too
@@ -468,15 +468,22 @@ static void tkh_fold(struct tk_history *h, unsigned long tail)
 	const struct tkh_state *state = tkh_state(h, tail);
 	u64 to = tkh_state(h, tail + TKH_STEP)->from;
 	struct tkh_open *open = &h->open[tkh_latch(tail + TKH_STEP)];
+	ktime_t end = tkh_state_mono(state, to);
 
 	/* Nobody reads this copy before the tail has moved */
 	*open = h->open[tkh_latch(tail)];			/* LMM(tkh_fold:A) */
 
-	/* A state may have been in force for no counter value at all */
-	if (to == state->from)
+	/*
+	 * A state may have been in force for no counter value at all. A suspend
+	 * without any still bounds what is told of the time before.
+	 */
+	if (to == state->from && !(state->flags & TKH_SUSPENDED))
 		return;
 
-	if (!open->to || !tkh_extend_span(h, &open->span, state, to)) {
+	if (open->to && tkh_extend_span(h, &open->span, state, to)) {
+		/* The clock may have lost more at the switch than it has gained since */
+		end = max(end, open->end);
+	} else {
 		s64 width = (u64)TKH_ERROR_NS << state->shift, offset = -1;
 
 		if (open->to) {
@@ -492,7 +499,7 @@ static void tkh_fold(struct tk_history *h, unsigned long tail)
 		tkh_begin_span(h, &open->span, state, to, offset);
 	}
 	open->to = to;
-	open->end = tkh_state_mono(state, to);
+	open->end = end;
 }
 
 /*
@@ -865,7 +872,11 @@ struct tkh_hit {
 
 static __always_inline struct tkh_era tkh_copy_era(const struct tk_history *h, u32 nr)
 {
-	return data_race(*tkh_era(h, nr));			/* LMM(tkh_copy_era:A) */
+	struct tkh_era era = data_race(*tkh_era(h, nr));	/* LMM(tkh_copy_era:A) */
+
+	/* This is used before tkh_intact(): any clocksource will do, but no half of one */
+	era.clock = READ_ONCE(tkh_era(h, nr)->clock);
+	return era;
 }
 
 static __always_inline struct tkh_state tkh_copy_state(const struct tk_history *h,
@@ -996,12 +1007,15 @@ static int tkh_locate(const struct tk_history *h, enum clocksource_ids cs_id, u6
 			/*
 			 * Not reached yet, or from between two installations,
 			 * unless a counter which started anew had this value
-			 * before.
+			 * before, and is not about to have it again.
 			 */
-			if (ret != -EAGAIN && tkh_is_ahead(era, value, end))
+			if (ret != -EAGAIN && tkh_is_ahead(era, value, end)) {
+				if (newest && era->mask - age < era->clock->freq_khz)
+					return -EAGAIN;
 				ret = newest ? -EAGAIN : -ENODATA;
-			else if (ret == -ENODEV)
+			} else if (ret == -ENODEV) {
 				ret = -ERANGE;
+			}
 		}
 
 		/* What was there before the installation? */

@@ -415,6 +415,33 @@ static void ref_times(struct sim *sim, struct ref *ref, u64 cycles, struct ktime
 	conv->cs_was_changed_seq = ref->cs_was_changed_seq;
 }
 
+/* Convert to a value of the counter of @ref, if @id is its or that of its base clock */
+static bool ref_scale(struct ref *ref, enum clocksource_ids id, u64 *cycles)
+{
+	enum clocksource_ids own = ref->counter->cs.id;
+	u32 rest;
+
+	if (own == CSID_GENERIC)
+		return false;
+	if (ref->base.id == id) {
+		*cycles = div_u64_rem(*cycles, ref->base.denominator, &rest);
+		*cycles = *cycles * ref->base.numerator + ref->base.offset +
+			  rest * ref->base.numerator / ref->base.denominator;
+		return true;
+	}
+	return own == id;
+}
+
+/* Will the counter of the newest update have this value within a millisecond? */
+static bool ref_soon(struct sim *sim, enum clocksource_ids id, u64 cycles)
+{
+	struct ref *newest = &sim->refs[sim->nr_refs - 1];
+	struct clocksource *cs = &newest->counter->cs;
+
+	return ref_scale(newest, id, &cycles) &&
+	       ((cycles - newest->to) & cs->mask) - 1 < cs->freq_khz;
+}
+
 /*
  * Search all updates from the newest to the oldest for the one during which
  * the counter had this value last.
@@ -427,21 +454,12 @@ static struct ref *ref_find(struct sim *sim, enum clocksource_ids id, u64 cycles
 		newest->to = newest->counter->now;
 
 	for (ref = newest; ref >= sim->refs; ref--) {
-		struct clocksource *cs = &ref->counter->cs;
 		u64 c = cycles;
-		u32 rest;
 
-		if (cs->id == CSID_GENERIC)
+		if (!ref_scale(ref, id, &c))
 			continue;
-		if (ref->base.id == id) {
-			c = div_u64_rem(cycles, ref->base.denominator, &rest);
-			c = c * ref->base.numerator + ref->base.offset +
-			    rest * ref->base.numerator / ref->base.denominator;
-		} else if (cs->id != id) {
-			continue;
-		}
 
-		c = ref->to - ((ref->to - c) & cs->mask);
+		c = ref->to - ((ref->to - c) & ref->counter->cs.mask);
 		if ((s64)(c - ref->from) > 0 && (s64)(ref->to - c) >= 0) {
 			*value = c;
 			return ref;
@@ -523,7 +541,7 @@ static void check_value(struct kunit *test, struct sim *sim, enum clocksource_id
 		KUNIT_ASSERT_EQ(test, error, 42);
 		KUNIT_ASSERT_TRUE(test, ret == -ERANGE || ret == -ENODATA || ret == -EAGAIN ||
 				  ret == -ENODEV);
-		if (!ref)
+		if (!ref || (ret == -EAGAIN && ref_soon(sim, id, cycles)))
 			return;
 		/* Only what may be evicted can be refused */
 		KUNIT_ASSERT_TRUE_MSG(test, states > sim->h.nr_states + sim->h.nr_spans ||
@@ -1134,7 +1152,8 @@ static void tkh_test_long(struct kunit *test)
 	struct event *events = kunit_kcalloc(test, NR_EVENTS, sizeof(*events), GFP_KERNEL);
 	struct sim *sim = sim_create(test, 64, 1 << CONFIG_TK_HISTORY_SHIFT,
 				     1 << CONFIG_TK_HISTORY_SPAN_SHIFT, TKH_NR_ERAS, 1000);
-	u32 khz = p->khz, nr = (hours ? hours * 3600 : 600) * p->hz;
+	/* Enough updates for the short history to overflow */
+	u32 khz = p->khz, nr = (hours ? hours * 3600 : 600) * p->hz * (1 + p->idle / 100);
 	struct long_result result = { };
 	struct ktime_history_info info;
 	struct event walk = { };
@@ -1221,7 +1240,10 @@ struct spans {
 	struct timekeeper	tk;
 	struct rnd_state	rnd;
 	bool			suspended;
-	/* By counter value: shifted time, time that was told last, suspended then */
+	/* How often the counter has started anew */
+	u64			restarts;
+	/* By index: counter value, shifted time, time that was told last, suspended then */
+	u64			*value;
 	u64			*time;
 	ktime_t			*told;
 	bool			*sleep;
@@ -1231,23 +1253,36 @@ struct spans {
 	unsigned int		late;
 };
 
-static u64 spans_time(struct spans *s, u64 cycles)
+/*
+ * What is noted by counter value has this value as its index. Where the counter
+ * starts anew, it goes back by 2^60, and the index goes on.
+ */
+static u64 spans_index(u64 cycles)
+{
+	return cycles & GENMASK_ULL(59, 0);
+}
+
+static u64 spans_value(struct spans *s, u64 index)
+{
+	return index - (s->restarts << 60);
+}
+
+static u64 spans_time(struct spans *s, u64 index)
 {
 	struct tk_read_base *tkr = &s->tk.tkr_mono;
+	u64 cycles = s->suspended ? 0 : index - spans_index(tkr->cycle_last);
 
-	if (s->suspended)
-		cycles = tkr->cycle_last;
-	return ((u64)tkr->base << tkr->shift) + tkr->xtime_nsec +
-	       (cycles - tkr->cycle_last) * tkr->mult;
+	return ((u64)tkr->base << tkr->shift) + tkr->xtime_nsec + cycles * tkr->mult;
 }
 
 /* An update at the present counter value, by @jump shifted nanoseconds */
 static void spans_update(struct spans *s, u64 *from, s64 jump, u32 mult, bool suspended)
 {
 	struct tk_read_base *tkr = &s->tk.tkr_mono;
-	u64 now = s->counter.now, time = spans_time(s, now) + jump;
+	u64 now = spans_index(s->counter.now), time = spans_time(s, now) + jump;
 
 	for (u64 c = *from + 1; c <= now; c++) {
+		s->value[c] = spans_value(s, c);
 		s->time[c] = spans_time(s, c);
 		s->sleep[c] = s->suspended;
 	}
@@ -1257,7 +1292,7 @@ static void spans_update(struct spans *s, u64 *from, s64 jump, u32 mult, bool su
 		s->sleep[now] = false;
 	}
 
-	tkr->cycle_last = now;
+	tkr->cycle_last = s->counter.now;
 	tkr->base = time >> tkr->shift;
 	tkr->xtime_nsec = time & (BIT_ULL(tkr->shift) - 1);
 	tkr->mult = mult;
@@ -1270,24 +1305,24 @@ static void spans_update(struct spans *s, u64 *from, s64 jump, u32 mult, bool su
 	*from = now;
 }
 
-static void spans_check(struct kunit *test, struct spans *s, u64 cycles)
+static void spans_check(struct kunit *test, struct spans *s, u64 index)
 {
 	struct ktime_conversion conv;
 	ktime_t time;
 	int ret;
 
-	ret = tkh_convert_all(&s->h, CSID_ARM_ARCH_COUNTER, cycles, &conv);
+	ret = tkh_convert_all(&s->h, CSID_ARM_ARCH_COUNTER, s->value[index], &conv);
 	if (ret) {
 		KUNIT_ASSERT_EQ(test, ret, -ERANGE);
 		s->refused++;
 		return;
 	}
-	time = s->time[cycles] >> s->tk.tkr_mono.shift;
-	KUNIT_ASSERT_GE_MSG(test, conv.mono, time, "at %llu", cycles);
-	KUNIT_ASSERT_LE_MSG(test, conv.mono, time + conv.error_ns, "at %llu", cycles);
-	KUNIT_ASSERT_GE_MSG(test, conv.mono, s->told[cycles], "at %llu", cycles);
-	KUNIT_ASSERT_EQ(test, !!(conv.flags & KTIME_CONVERSION_SUSPENDED), s->sleep[cycles]);
-	s->told[cycles] = conv.mono;
+	time = s->time[index] >> s->tk.tkr_mono.shift;
+	KUNIT_ASSERT_GE_MSG(test, conv.mono, time, "at %llu", index);
+	KUNIT_ASSERT_LE_MSG(test, conv.mono, time + conv.error_ns, "at %llu", index);
+	KUNIT_ASSERT_GE_MSG(test, conv.mono, s->told[index], "at %llu", index);
+	KUNIT_ASSERT_EQ(test, !!(conv.flags & KTIME_CONVERSION_SUSPENDED), s->sleep[index]);
+	s->told[index] = conv.mono;
 	s->late += conv.mono != time;
 	if (conv.error_ns)
 		s->spans++;
@@ -1300,52 +1335,68 @@ struct spans_param {
 	u32	jump;
 	bool	suspend;
 	bool	fast;
+	/* The counter starts anew in each suspend */
+	bool	restart;
 };
 
 static const struct spans_param spans_params[] = {
 	{ 1, 0 }, { 2, 0 }, { 4, 0 }, { 8, 0 }, { 2, 0, true }, { 4, 0, true }, { 8, 0, true },
 	{ 1, 1 }, { 2, 2 }, { 4, 12 }, { 8, 255 }, { 4, 100 }, { 4, 100, true },
 	{ 4, 1, true, true }, { 4, 0, false, true }, { 8, 0, false, true },
+	{ 4, 12, false, true }, { 2, 0, true, .restart = true }, { 8, 0, true, .restart = true },
+	{ 4, 0, true, true, true },
 };
 
 static void spans_desc(const struct spans_param *p, char *desc)
 {
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "shift %u, jumps of up to %u/%u ns%s%s",
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "shift %u, jumps of up to %u/%u ns%s%s%s",
 		 p->shift, p->jump, 1 << p->shift, p->suspend ? ", suspend" : "",
-		 p->fast ? ", 4 GHz" : "");
+		 p->fast ? ", 4 GHz" : "", p->restart ? ", counter starts anew" : "");
 }
 
 KUNIT_ARRAY_PARAM(spans, spans_params, spans_desc);
 
-static void tkh_test_spans(struct kunit *test)
+static struct spans *spans_create(struct kunit *test, u32 shift, u32 nr_states, u64 from, u32 mult)
 {
-	const struct spans_param *p = test->param_value;
 	struct spans *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
 	struct tk_read_base *tkr = &s->tk.tkr_mono;
-	u32 mult = p->fast ? 1 << (p->shift - 2) : 5 << p->shift;
-	u64 from = 100;
 
 	KUNIT_ASSERT_NOT_NULL(test, s);
+	s->value = kunit_kcalloc(test, SPAN_CYCLES, sizeof(*s->value), GFP_KERNEL);
 	s->time = kunit_kcalloc(test, SPAN_CYCLES, sizeof(*s->time), GFP_KERNEL);
 	s->told = kunit_kcalloc(test, SPAN_CYCLES, sizeof(*s->told), GFP_KERNEL);
 	s->sleep = kunit_kcalloc(test, SPAN_CYCLES, sizeof(*s->sleep), GFP_KERNEL);
-	KUNIT_ASSERT_TRUE(test, s->time && s->told && s->sleep);
-	prandom_seed_state(&s->rnd, 0x5fa4 + p->shift);
-	sim_init_history(test, &s->h, 4, 512, 256);
+	KUNIT_ASSERT_TRUE(test, s->value && s->time && s->told && s->sleep);
+	prandom_seed_state(&s->rnd, 0x5fa4 + shift);
+	sim_init_history(test, &s->h, nr_states, 512, 256);
 	sim_init_counter(&s->counter, CSID_ARM_ARCH_COUNTER, 64, 200000, from);
 	tkr->clock = &s->counter.cs;
 	tkr->mask = s->counter.cs.mask;
-	tkr->shift = p->shift;
+	tkr->shift = shift;
 	tkr->cycle_last = from;
 	spans_update(s, &from, 0, mult, false);
+	return s;
+}
 
-	while (s->counter.now < SPAN_CYCLES - 100) {
+static void tkh_test_spans(struct kunit *test)
+{
+	const struct spans_param *p = test->param_value;
+	u32 mult = p->fast ? 1 << (p->shift - 2) : 5 << p->shift;
+	u64 from = 100;
+	struct spans *s = spans_create(test, p->shift, 4, from, mult);
+
+	while (from < SPAN_CYCLES - 100) {
 		u32 rnd = prandom_u32_state(&s->rnd);
 		bool suspend = p->suspend && !s->suspended && (rnd >> 9 & 15) == 0;
 		s64 jump = 0;
 
 		/* Even the shortest update takes more than a nanosecond */
 		s->counter.now += rnd % 30 + (p->fast && !p->jump ? 8 : 0);
+		/* No counter value is from within this suspend */
+		if (p->restart && s->suspended) {
+			s->restarts++;
+			s->counter.now = spans_value(s, from + 1);
+		}
 		/* No clock jumps on its way into or out of a suspend */
 		if (p->jump && rnd >> 30 == 0 && !suspend && !s->suspended)
 			jump = (s64)(prandom_u32_state(&s->rnd) % (2 * p->jump + 1)) - p->jump;
@@ -1361,12 +1412,10 @@ static void tkh_test_spans(struct kunit *test)
 			if (rnd + 100 < from)
 				spans_check(test, s, from - rnd);
 		}
-		if (p->jump)
-			continue;
 		/* What grows is told to grow */
 		for (u64 c = max(101, from - 150); c < from; c++) {
 			spans_check(test, s, c);
-			if (c > 101)
+			if (!p->jump && c > 101)
 				KUNIT_ASSERT_GE_MSG(test, s->told[c], s->told[c - 1],
 						    "at %llu", c);
 		}
@@ -1383,6 +1432,29 @@ static void tkh_test_spans(struct kunit *test)
 	KUNIT_EXPECT_GT(test, s->exact, 5000);
 	KUNIT_EXPECT_GT(test, s->spans, 10000);
 	KUNIT_EXPECT_GT(test, s->late, 100);
+}
+
+/*
+ * A state which is so short that it does not gain what the clock has lost at its
+ * switch, while the low line of the span touches the one before
+ */
+static void tkh_test_lost(struct kunit *test)
+{
+	u64 from = 100;
+	struct spans *s = spans_create(test, 4, 2, from, 4);
+
+	s->counter.now = 200;
+	spans_update(s, &from, -10, 4, false);
+	s->counter.now = 202;
+	spans_update(s, &from, 0, 5, false);
+	s->counter.now = 300;
+	spans_update(s, &from, 0, 4, false);
+
+	for (u64 c = 101; c <= from; c++)
+		spans_check(test, s, c);
+	KUNIT_EXPECT_EQ(test, s->spans, 102);
+	/* The first two states are one span */
+	KUNIT_EXPECT_EQ(test, s->h.open[s->h.tail / TKH_STEP & 1].nr, s->h.span_tail);
 }
 
 /* Short states and very long ones, whose differences would overflow 64 bits */
@@ -1783,6 +1855,13 @@ static void tkh_test_backwards(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER, start + 500,
 					     CLOCK_MONOTONIC, &time, &error));
 	KUNIT_EXPECT_LE(test, abs(time - before - 16 * 500), 1);
+	/* About to be reached, and what the first life had */
+	for (int i = 1; i <= 10; i++) {
+		KUNIT_EXPECT_EQ(test, -EAGAIN,
+				tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER,
+					    sim->counter->now + i * sim->counter->cs.freq_khz / 10,
+					    CLOCK_MONOTONIC, &time, &error));
+	}
 	/* From the counter's first life */
 	for (int i = 0; i < 4; i++) {
 		after = before - 16 * i * (s64)tk->cycle_interval;
@@ -2902,6 +2981,7 @@ static void tkh_test_interface(struct kunit *test)
 static struct kunit_case tkh_test_cases[] = {
 	KUNIT_CASE_PARAM(tkh_test_random, random_gen_params),
 	KUNIT_CASE_PARAM(tkh_test_spans, spans_gen_params),
+	KUNIT_CASE(tkh_test_lost),
 	KUNIT_CASE(tkh_test_range),
 	KUNIT_CASE_PARAM(tkh_test_long, long_gen_params),
 	KUNIT_CASE(tkh_test_steady),
