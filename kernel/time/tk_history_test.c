@@ -1940,6 +1940,7 @@ static void tkh_test_lagging(struct kunit *test)
 struct race {
 	struct tk_history	h;
 	struct clocksource	cs;
+	struct clocksource_base	base;
 	struct timekeeper	tk;
 	/* The counter, the writer advances it */
 	atomic64_t		now;
@@ -1995,11 +1996,13 @@ static u64 race_pick(struct race *race, u64 now)
 /* Convert and return the error, or 1 if the result is wrong */
 static int race_check(struct race *race, u64 cycles)
 {
+	/* What is exact is looked for in place first, unless it is of the base clock */
+	enum clocksource_ids id = any_below(2) ? race->cs.id : race->base.id;
 	struct ktime_conversion conv;
 	u64 k = (cycles - 1) >> RACE_SHIFT;
 	int ret;
 
-	ret = tkh_convert_all(&race->h, CSID_ARM_ARCH_COUNTER, cycles, &conv);
+	ret = tkh_convert_all(&race->h, id, cycles, &conv);
 	if (ret == -ERANGE) {
 		atomic_inc(&race->evicted);
 	} else if (!ret && conv.mono - race_mono(cycles) <= conv.error_ns &&
@@ -2122,6 +2125,10 @@ static struct race *race_create(struct kunit *test, unsigned int nr_states,
 	race->cs.mask = CLOCKSOURCE_MASK(64);
 	race->cs.max_raw_delta = ~0ULL >> 1;
 	race->cs.read = race_read;
+	race->base.id = CSID_X86_ART;
+	race->base.numerator = 1;
+	race->base.denominator = 1;
+	race->cs.base = &race->base;
 
 	tkr = &race->tk.tkr_mono;
 	tkr->clock = &race->cs;
@@ -2132,6 +2139,14 @@ static struct race *race_create(struct kunit *test, unsigned int nr_states,
 	atomic64_set(&race->now, 1 << RACE_SHIFT);
 	race_update(race, 1);
 	return race;
+}
+
+/* Has each way to meet an update been taken? That takes two CPUs which run at once. */
+static bool race_enough(struct race *race)
+{
+	return atomic_read(&race->exact) > 10000 && atomic_read(&race->spans) > 10000 &&
+	       atomic_read(&race->evicted) > 1000 && atomic_read(&race->waited) > 10 &&
+	       atomic_read(&race->again) > 100;
 }
 
 static void tkh_test_race(struct kunit *test)
@@ -2153,8 +2168,11 @@ static void tkh_test_race(struct kunit *test)
 		KUNIT_FAIL(test, "no reader");
 		return;
 	}
-	/* Task, soft interrupt and hard interrupt, for up to one second each */
-	for (int i = 0; i < 4; i++)
+	/*
+	 * Task, soft interrupt and hard interrupt, for up to one second each. The CPUs
+	 * of a virtual machine may rarely run at once.
+	 */
+	for (int i = 0; i < 4 || (i < 40 && !race_enough(race)); i++)
 		kunit_run_irq_test(test, race_reader, 200000, race);
 	kthread_stop(reader);
 	kthread_stop(writer);
@@ -2164,11 +2182,7 @@ static void tkh_test_race(struct kunit *test)
 		   atomic_read(&race->evicted), atomic_read(&race->waited),
 		   atomic_read(&race->again), atomic_read(&race->wrong));
 	KUNIT_EXPECT_EQ(test, atomic_read(&race->wrong), 0);
-	KUNIT_EXPECT_GT(test, atomic_read(&race->exact), 10000);
-	KUNIT_EXPECT_GT(test, atomic_read(&race->spans), 10000);
-	KUNIT_EXPECT_GT(test, atomic_read(&race->evicted), 1000);
-	KUNIT_EXPECT_GT(test, atomic_read(&race->waited), 10);
-	KUNIT_EXPECT_GT(test, atomic_read(&race->again), 100);
+	KUNIT_EXPECT_TRUE(test, race_enough(race));
 }
 
 /* An NMI does not wait for the update that it has hit, others can be answered */
