@@ -2151,7 +2151,8 @@ static bool race_enough(struct race *race)
 
 static void tkh_test_race(struct kunit *test)
 {
-	struct race *race = race_create(test, 8, 4, 8);
+	/* So few eras that they are evicted before the spans are */
+	struct race *race = race_create(test, 8, 4, 2);
 	struct task_struct *writer, *reader;
 	unsigned int cpu = 0;
 
