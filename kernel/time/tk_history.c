@@ -875,7 +875,7 @@ static __always_inline struct tkh_era tkh_copy_era(const struct tk_history *h, u
 	struct tkh_era era = data_race(*tkh_era(h, nr));	/* LMM(tkh_copy_era:A) */
 
 	/* This is used before tkh_intact(): any clocksource will do, but no half of one */
-	era.clock = READ_ONCE(tkh_era(h, nr)->clock);
+	era.clock = data_race(READ_ONCE(tkh_era(h, nr)->clock));
 	return era;
 }
 
