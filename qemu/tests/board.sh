@@ -45,7 +45,7 @@ fake()
 }
 
 echo 'KTAP version 1'
-echo 1..13
+echo 1..14
 
 mkdir -p "$top"
 cd "$top" && tar -xzf /guest/retroconv-selftests-*.tar.gz && set -- * && [ $# -eq 1 ] && cd "$1" && [ -f README ] && [ -x run ]
@@ -73,6 +73,24 @@ is 0 su -s /bin/sh nobody -c ./run && has 'ok 1 retroconv' 'ok 2 tool' 'ok 3 kun
 	has '.*SKIP no permission to change the clock'
 result 'as another user'
 
+# As from a terminal, to the whole process group
+frequency() { adjtimex | sed -n 's/.*freq.adjust: *//p'; }
+before=$(frequency)
+setsid ./run retroconv tool >/tmp/out 2>&1 </dev/null &
+tries=0
+until grep -q 'RUN .* changing.*frequency' /tmp/out || [ $tries -eq 300 ]; do
+	usleep 100000
+	tries=$((tries + 1))
+done
+kill -TERM -$!
+wait $!
+status=$?
+echo "# status $status, frequency $before, then $(frequency), running: $(pidof retroconv)"
+[ $status -eq 1 ] && [ "$before" ] && [ "$(frequency)" = "$before" ] && ! pidof retroconv >/dev/null &&
+	has 'not ok 1 retroconv' '# retroconv: its status is 143; .*' '# stopped by a signal' \
+		'# Totals: pass:0 fail:1 skip:0'
+result 'a signal ends it when the clock is as it was before'
+
 # A device which does not do what it should
 mount --bind /dev/null /dev/retroconv
 is 1 ./run retroconv tool && has 'not ok 1 retroconv' 'not ok 2 tool' '# Totals: pass:0 fail:2 skip:0'
@@ -80,7 +98,7 @@ result 'a kernel that fails'
 umount /dev/retroconv
 
 mv /dev/retroconv /tmp/dev
-is 4 ./run retroconv tool && has 'ok 1 retroconv # SKIP cannot open /dev/retroconv' \
+is 4 ./run retroconv tool && has 'ok 1 retroconv # SKIP cannot open /dev/retroconv: No such file or directory' \
 	'ok 2 tool # SKIP .*cannot open /dev/retroconv: .*CONFIG_RETROCONV' '# Totals: pass:0 fail:0 skip:2'
 result 'a kernel without the device'
 mv /tmp/dev /dev/retroconv

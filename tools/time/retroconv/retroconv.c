@@ -321,6 +321,8 @@ static bool next_field(const char *begin, const char *end, const char **from, st
 	*from = end;
 
 	for (unsigned long n = 0; n < options.field; n++) {
+		if (n && place->to == end)
+			return false;
 		while (p < end && is_blank(*p))
 			p++;
 		place->from = p;
@@ -432,7 +434,7 @@ static void filter_lines(const char *text, const char *end)
  */
 static void filter_file(int fd, const char *name)
 {
-	static char buf[MAX_LINE];
+	static char buf[MAX_LINE + 1];
 	bool skip = false;
 	size_t used = 0;
 	ssize_t n;
@@ -488,7 +490,7 @@ static int do_filter(int argc, char **argv)
 	if (!argc)
 		filter_file(STDIN_FILENO, "the standard input");
 	for (; argc; argc--, argv++) {
-		int fd = open(*argv, O_RDONLY | O_CLOEXEC);
+		int fd = strcmp(*argv, "-") ? open(*argv, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
 
 		if (fd < 0)
 			die("cannot open %s: %s", *argv, strerror(errno));
@@ -694,12 +696,18 @@ static void parse_options(const struct command *command, int argc, char **argv)
 		case ':':
 			die("%s: %s needs an argument", command->name, argv[optind - 1]);
 		default:
+			/* A letter may be one of several in a word */
+			if (optopt)
+				die("%s: no option '-%c': see 'retroconv --help'", command->name,
+				    optopt);
 			die("%s: no option '%s': see 'retroconv --help'", command->name,
 			    argv[optind - 1]);
 		}
 	}
 	if (options.field && options.regex)
 		die("either --field or --regex");
+	if (options.hex && command->run == do_filter && guess())
+		die("filter: --hex needs --field or --regex");
 	if (options.iso && (options.clock < 0 || clocks[options.clock].id != CLOCK_REALTIME))
 		die("--iso needs --clock realtime");
 }

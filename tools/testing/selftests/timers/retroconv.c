@@ -269,11 +269,14 @@ static bool is_our_counter(void)
 /* Returns the reason why there is nothing to be tested, otherwise NULL */
 static const char *open_device(int *fd, struct retroconv_info *info)
 {
+	static char reason[80];
 	int ret;
 
 	*fd = open(DEVICE, O_RDONLY | O_CLOEXEC);
-	if (*fd < 0)
-		return "cannot open " DEVICE;
+	if (*fd < 0) {
+		snprintf(reason, sizeof(reason), "cannot open " DEVICE ": %s", strerror(errno));
+		return reason;
+	}
 
 	ret = get_info(*fd, info);
 	if (ret == -ENODEV)
@@ -1840,12 +1843,26 @@ static int bench(void)
 	return KSFT_PASS;
 }
 
+/* The test which runs at that moment is in another process group, and goes on */
+static void wait_and_exit(int sig)
+{
+	while (wait(NULL) > 0 || errno == EINTR)
+		;
+	restore_clock_at_exit();
+	_exit(128 + sig);
+}
+
 int main(int argc, char **argv)
 {
+	struct sigaction action = { .sa_handler = wait_and_exit, };
+
 	if (argc == 2 && !strcmp(argv[1], "bench"))
 		return bench();
 
 	save_clock();
 	atexit(restore_clock_at_exit);
+	sigaction(SIGHUP, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
 	return test_harness_run(argc, argv);
 }
