@@ -192,9 +192,10 @@ static long retroconv_convert(struct retroconv_convert __user *uarg)
 		/*
 		 * The results so far stay. A handler's program has to start over, as
 		 * frequent signals would never let it finish. All others restart
-		 * unnoticed, when they were stopped or frozen for a suspend.
+		 * unnoticed, when they were stopped or frozen for a suspend. Task
+		 * work of io_uring has to wait, it may come as often as signals.
 		 */
-		if (signal_pending(current))
+		if (task_sigpending(current))
 			return -ERESTARTNOHAND;
 	}
 }

@@ -8,6 +8,7 @@
 #include <linux/init.h>
 #include <linux/kstrtox.h>
 #include <linux/math64.h>
+#include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
@@ -659,6 +660,7 @@ static __always_inline bool __tkh_prepare(struct tk_history *h, const struct tim
 	return h->news != TKH_NO_NEWS;
 }
 
+#if IS_ENABLED(CONFIG_TK_HISTORY_KUNIT_TEST)
 /**
  * tkh_prepare - Find out whether an update is one for the history
  * @h:		The history
@@ -675,6 +677,7 @@ bool tkh_prepare(struct tk_history *h, const struct timekeeper *tk, bool suspend
 {
 	return __tkh_prepare(h, tk, suspended, was_set);
 }
+#endif
 
 /**
  * tkh_begin - Begin an update and read the counter at the switch
@@ -979,13 +982,16 @@ static int tkh_locate(const struct tk_history *h, enum clocksource_ids cs_id, u6
 {
 	u64 end = hit->state.from, value;
 	struct tkh_era *era = &hit->era;
-	bool newest = true;
+	bool newest = true, recorded = true;
 	int ret = -ENODEV;
 	u32 nr;
 
 	for (;; newest = false) {
+		bool gap = !recorded;
+
 		value = cycles;
-		if (tkh_to_counter(era, cs_id, &value)) {
+		recorded = tkh_to_counter(era, cs_id, &value);
+		if (recorded) {
 			u64 age;
 
 			if (newest)
@@ -1007,12 +1013,14 @@ static int tkh_locate(const struct tk_history *h, enum clocksource_ids cs_id, u6
 			/*
 			 * Not reached yet, or from between two installations,
 			 * unless a counter which started anew had this value
-			 * before, and is not about to have it again.
+			 * before, and is not about to have it again, nor may
+			 * have had it while another clocksource was in use.
 			 */
-			if (ret != -EAGAIN && tkh_is_ahead(era, value, end)) {
-				if (newest && era->mask - age < era->clock->freq_khz)
-					return -EAGAIN;
-				ret = newest ? -EAGAIN : -ENODATA;
+			if (tkh_is_ahead(era, value, end)) {
+				if (ret != -EAGAIN)
+					ret = newest ? -EAGAIN : -ENODATA;
+				if (gap || (newest && era->mask - age < era->clock->freq_khz))
+					return ret;
 			} else if (ret == -ENODEV) {
 				ret = -ERANGE;
 			}
@@ -1878,7 +1886,8 @@ static const struct tk_history *tkh_get(clockid_t clock)
 	struct tkh_instance *instance = &tkh_core;
 
 	if (clock >= CLOCK_AUX && clock <= CLOCK_AUX_LAST)
-		instance = rcu_dereference(tkh_aux[clock - CLOCK_AUX]);
+		instance = rcu_dereference(tkh_aux[array_index_nospec(clock - CLOCK_AUX,
+								      MAX_AUX_CLOCKS)]);
 
 	return instance && tkh_enabled ? &instance->h : NULL;
 }
@@ -1992,7 +2001,7 @@ int ktime_convert_cycles(enum clocksource_ids cs_id, u64 cycles, clockid_t clock
 	u32 error_ns;
 
 	/* Most often it is a clock of the core timekeeper, which needs no RCU */
-	if (clock < CLOCK_AUX)
+	if (clock < CLOCK_AUX || clock > CLOCK_AUX_LAST)
 		return __tkh_convert(&tkh_core.h, cs_id, cycles, clock, time, &error_ns);
 	return tkh_convert_clock(cs_id, cycles, clock, time, &error_ns);
 }

@@ -29,6 +29,7 @@
 #include <sys/timex.h>
 #include <time.h>
 
+#include <linux/io_uring.h>
 #include <linux/retroconv.h>
 
 #include "kselftest_harness.h"
@@ -1795,6 +1796,60 @@ TEST_F_TIMEOUT(device, interrupted, 60)
 	/* And once more without being disturbed */
 	EXPECT_EQ(0, convert(self->fd, CLOCK_REALTIME, self->cycles, RETROCONV_MAX_NR,
 			     self->times));
+}
+
+/*
+ * Completions of io_uring every millisecond, which are task work of this thread. A
+ * call takes longer than that, and must not start over for them until there is no
+ * room for another one.
+ */
+TEST_F_TIMEOUT(device, task_work, 60)
+{
+	struct __kernel_timespec ts = { .tv_nsec = NSEC_PER_MSEC, };
+	struct io_uring_params p = {
+		.flags		= IORING_SETUP_CQSIZE | IORING_SETUP_NO_SQARRAY,
+		.cq_entries	= 32768,
+	};
+	struct io_uring_sqe *sqe;
+	atomic_uint *sq_tail, *cq_tail;
+	size_t size;
+	char *ring;
+	int fd;
+
+	fd = syscall(__NR_io_uring_setup, 1, &p);
+	if (fd < 0)
+		SKIP(return, "no io_uring: %s", strerror(errno));
+	size = p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe);
+	ring = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQ_RING);
+	sqe = mmap(NULL, p.sq_entries * sizeof(*sqe), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		   IORING_OFF_SQES);
+	ASSERT_NE(MAP_FAILED, ring);
+	ASSERT_NE(MAP_FAILED, sqe);
+	sq_tail = (atomic_uint *)(ring + p.sq_off.tail);
+	cq_tail = (atomic_uint *)(ring + p.cq_off.tail);
+
+	*sqe = (struct io_uring_sqe) {
+		.opcode		= IORING_OP_TIMEOUT,
+		.addr		= (uintptr_t)&ts,
+		.len		= 1,
+		.timeout_flags	= IORING_TIMEOUT_MULTISHOT,
+	};
+	atomic_store(sq_tail, 1);
+	ASSERT_EQ(1, syscall(__NR_io_uring_enter, fd, 1, 0, 0, NULL, 0));
+	while (!atomic_load(cq_tail))
+		usleep(1000);
+
+	EXPECT_EQ(0, convert(self->fd, CLOCK_REALTIME, self->cycles, RETROCONV_MAX_NR,
+			     self->times));
+	EXPECT_LT(atomic_load(cq_tail), p.cq_entries);
+	/* Let it run, it was only late */
+	usleep(1000);
+	ksft_print_msg("%s: %u completions\n", _metadata->name, atomic_load(cq_tail));
+	EXPECT_GE(atomic_load(cq_tail), 2);
+
+	munmap(sqe, p.sq_entries * sizeof(*sqe));
+	munmap(ring, size);
+	close(fd);
 }
 
 /* How long a conversion takes */
