@@ -931,6 +931,8 @@ struct long_param {
 	unsigned int	khz;
 	/* Set the frequency at tick number @tick, in 2^-16 ppb */
 	void		(*discipline)(struct sim *sim, u32 tick);
+	/* At most so many spans for 10 minutes, 0 if they need not last */
+	unsigned int	spans;
 	/* All CPUs are idle: so many ticks to an update on average, not every one */
 	unsigned int	idle;
 };
@@ -993,42 +995,42 @@ static void every_tick(struct sim *sim, u32 tick)
 }
 
 static const struct long_param long_params[] = {
-	{ "free_running", 100, 62500, free_running },
-	{ "free_running", 250, 62500, free_running },
-	{ "free_running", 1000, 62500, free_running },
-	{ "constant_offset", 100, 62500, constant_offset },
-	{ "constant_offset", 250, 62500, constant_offset },
-	{ "constant_offset", 1000, 62500, constant_offset },
-	{ "chrony_like", 100, 62500, chrony_like },
-	{ "chrony_like", 250, 62500, chrony_like },
-	{ "chrony_like", 1000, 62500, chrony_like },
-	{ "ntpd_like", 100, 62500, ntpd_like },
-	{ "ntpd_like", 250, 62500, ntpd_like },
-	{ "ntpd_like", 1000, 62500, ntpd_like },
-	{ "phc2sys_like", 100, 62500, phc2sys_like },
-	{ "phc2sys_like", 250, 62500, phc2sys_like },
-	{ "phc2sys_like", 1000, 62500, phc2sys_like },
-	{ "square_wave", 100, 62500, square_wave },
-	{ "square_wave", 250, 62500, square_wave },
-	{ "square_wave", 1000, 62500, square_wave },
-	{ "random_walk", 100, 62500, random_walk },
-	{ "random_walk", 250, 62500, random_walk },
-	{ "random_walk", 1000, 62500, random_walk },
+	{ "free_running", 100, 62500, free_running, 1 },
+	{ "free_running", 250, 62500, free_running, 1 },
+	{ "free_running", 1000, 62500, free_running, 1 },
+	{ "constant_offset", 100, 62500, constant_offset, 3 },
+	{ "constant_offset", 250, 62500, constant_offset, 3 },
+	{ "constant_offset", 1000, 62500, constant_offset, 3 },
+	{ "chrony_like", 100, 62500, chrony_like, 40 },
+	{ "chrony_like", 250, 62500, chrony_like, 40 },
+	{ "chrony_like", 1000, 62500, chrony_like, 40 },
+	{ "ntpd_like", 100, 62500, ntpd_like, 700 },
+	{ "ntpd_like", 250, 62500, ntpd_like, 700 },
+	{ "ntpd_like", 1000, 62500, ntpd_like, 700 },
+	{ "phc2sys_like", 100, 62500, phc2sys_like, 900 },
+	{ "phc2sys_like", 250, 62500, phc2sys_like, 900 },
+	{ "phc2sys_like", 1000, 62500, phc2sys_like, 900 },
+	{ "square_wave", 100, 62500, square_wave, 1800 },
+	{ "square_wave", 250, 62500, square_wave, 1800 },
+	{ "square_wave", 1000, 62500, square_wave, 1800 },
+	{ "random_walk", 100, 62500, random_walk, 350 },
+	{ "random_walk", 250, 62500, random_walk, 350 },
+	{ "random_walk", 1000, 62500, random_walk, 350 },
 	{ "every_tick", 100, 62500, every_tick },
 	{ "every_tick", 250, 62500, every_tick },
 	{ "every_tick", 1000, 62500, every_tick },
-	{ "chrony_like", 250, 1000, chrony_like },
-	{ "chrony_like", 250, 24000, chrony_like },
-	{ "chrony_like", 1000, 1000000, chrony_like },
-	{ "chrony_like", 1000, 4000000, chrony_like },
-	{ "chrony_like", 250, 1000000, chrony_like },
+	{ "chrony_like", 250, 1000, chrony_like, 40 },
+	{ "chrony_like", 250, 24000, chrony_like, 40 },
+	{ "chrony_like", 1000, 1000000, chrony_like, 40 },
+	{ "chrony_like", 1000, 4000000, chrony_like, 40 },
+	{ "chrony_like", 250, 1000000, chrony_like, 40 },
 	{ "chrony_like", 250, 4000000, chrony_like },
-	{ "square_wave", 250, 1000, square_wave },
+	{ "square_wave", 250, 1000, square_wave, 1800 },
 	{ "square_wave", 250, 4000000, square_wave },
-	{ "chrony_like", 250, 62500, chrony_like, .idle = 10 },
-	{ "chrony_like", 250, 62500, chrony_like, .idle = 250 },
+	{ "chrony_like", 250, 62500, chrony_like, .spans = 900, .idle = 10 },
+	{ "chrony_like", 250, 62500, chrony_like, .spans = 300, .idle = 250 },
 	{ "chrony_like", 250, 1000000, chrony_like, .idle = 10 },
-	{ "chrony_like", 250, 1000000, chrony_like, .idle = 250 },
+	{ "chrony_like", 250, 1000000, chrony_like, .spans = 1800, .idle = 250 },
 };
 
 static void long_desc(const struct long_param *p, char *desc)
@@ -1177,6 +1179,8 @@ static void tkh_test_long(struct kunit *test)
 	struct long_result result = { };
 	struct ktime_history_info info;
 	struct event walk = { };
+	struct tkh_open *open;
+	unsigned long first;
 	u64 start, next, horizon = U64_MAX;
 	u32 update = 0;
 
@@ -1187,6 +1191,7 @@ static void tkh_test_long(struct kunit *test)
 	sim_install(sim, sim->counter);
 	sim_setup_ntp(sim, p->hz);
 	record(&sim->h, &sim->tk, false);
+	first = sim->h.open[sim->h.tail / TKH_STEP & 1].nr;
 	start = sim->counter->now;
 	for (int i = 0; i < NR_EVENTS; i++)
 		events[i] = (struct event) { .cycles = start, .mono = sim_mono(sim) };
@@ -1235,13 +1240,17 @@ static void tkh_test_long(struct kunit *test)
 	if (p->discipline != free_running && p->discipline != square_wave)
 		KUNIT_EXPECT_GT(test, walk.told, 0);
 	KUNIT_EXPECT_LE(test, result.worst, 1);
+	open = &sim->h.open[sim->h.tail / TKH_STEP & 1];
+	if (p->spans)
+		KUNIT_EXPECT_LE(test, (open->nr - first) / TKH_STEP,
+				p->spans * (hours ? 6 * hours : 1) * (1 + p->idle / 100));
 
 	tkh_get_info(&sim->h, &info);
 	kunit_info(test, "%s, HZ %u, %u kHz, idle %u: %llu s of %llu s, exact %llu s, %lu spans, %u exact, %u spans, %u refused, %u late, worst %lld ns\n",
 		   p->name, p->hz, khz, p->idle, div_u64(horizon, khz * 1000ULL),
 		   div_u64(info.newest - start, khz * 1000ULL),
 		   div_u64(info.newest - info.oldest_exact, khz * 1000ULL),
-		   (sim->h.open[sim->h.tail / TKH_STEP & 1].nr - sim->h.span_tail) / TKH_STEP,
+		   (open->nr - sim->h.span_tail) / TKH_STEP,
 		   result.exact, result.spans, result.refused, result.late, result.worst);
 }
 
