@@ -1288,6 +1288,7 @@ TEST_F(device, info)
 	struct retroconv_time time;
 	uint64_t c1, c2;
 	__u64 cycles;
+	__s64 raw;
 
 	c1 = read_counter();
 	ASSERT_EQ(0, get_info(self->fd, &info));
@@ -1305,6 +1306,14 @@ TEST_F(device, info)
 	ASSERT_EQ(0, convert(self->fd, CLOCK_MONOTONIC, &cycles, 1, &time));
 	EXPECT_EQ(0, time.status);
 	EXPECT_EQ(0, time.error_ns);
+
+	/* The frequency is the counter's, but for less than a kHz */
+	ASSERT_EQ(0, convert(self->fd, CLOCK_MONOTONIC_RAW, &cycles, 1, &time));
+	raw = time.ns;
+	cycles -= info.frequency_hz / 1000;
+	ASSERT_EQ(0, convert(self->fd, CLOCK_MONOTONIC_RAW, &cycles, 1, &time));
+	EXPECT_EQ(0, time.status);
+	EXPECT_LT(llabs(raw - time.ns - NSEC_PER_MSEC), 1000);
 
 	/* The tail of the history may have moved on meanwhile */
 	cycles = info.oldest_exact;
@@ -1326,6 +1335,37 @@ TEST_F(device, info)
 	cycles = info.oldest - 1;
 	ASSERT_EQ(0, convert(self->fd, CLOCK_MONOTONIC, &cycles, 1, &time));
 	EXPECT_TRUE(time.status == -ERANGE || time.status == -ENODATA);
+}
+
+/* A clock whose frequency changes all the time soon has times that are not exact */
+TEST_F_TIMEOUT(device, oldest_exact, 60)
+{
+	const char *reason = may_change_clock();
+	struct retroconv_info info;
+	const unsigned int nr = 1000;
+	unsigned int changes = 0;
+	int64_t end = now_ns() + 20 * NSEC_PER_SEC;
+
+	if (reason)
+		SKIP(return, "%s", reason);
+	do {
+		ASSERT_EQ(0, change_frequency(changes++));
+		ASSERT_EQ(0, get_info(self->fd, &info));
+		for (unsigned int i = 0; i < nr; i++)
+			self->cycles[i] = info.oldest_exact +
+					  (info.newest - info.oldest_exact) / nr * i;
+		ASSERT_EQ(0, convert(self->fd, CLOCK_MONOTONIC, self->cycles, nr, self->times));
+
+		/* Exact, if they still have to be so afterwards */
+		ASSERT_EQ(0, get_info(self->fd, &info));
+		for (unsigned int i = 0; i < nr; i++) {
+			if (self->cycles[i] >= info.oldest_exact)
+				ASSERT_FALSE(is_old(&self->times[i]));
+		}
+	} while (info.oldest == info.oldest_exact && now_ns() < end);
+	EXPECT_EQ(0, restore_clock());
+	if (info.oldest == info.oldest_exact)
+		SKIP(return, "all of the history is exact");
 }
 
 TEST_F(device, info_sizes)
@@ -1543,6 +1583,8 @@ TEST_F(device, aux)
 	TH_LOG("%u of %u times found among the conversions", found, looked);
 	EXPECT_LT(500, looked);
 	EXPECT_EQ(found, looked);
+	EXPECT_EQ(ENODEV, call_convert(self->fd, &arg));
+	arg.nr = 0;
 	EXPECT_EQ(ENODEV, call_convert(self->fd, &arg));
 }
 
@@ -1798,10 +1840,29 @@ TEST_F_TIMEOUT(device, interrupted, 60)
 			     self->times));
 }
 
+struct watch {
+	struct retroconv_time	*time;
+	atomic_uint		writes;
+	atomic_bool		stop;
+};
+
+/* Take each result away, to see how often it is written */
+static void *count_writes(void *arg)
+{
+	struct watch *w = arg;
+
+	while (!atomic_load(&w->stop)) {
+		if (__atomic_load_n(&w->time->status, __ATOMIC_RELAXED) != UNWRITTEN) {
+			atomic_fetch_add(&w->writes, 1);
+			__atomic_store_n(&w->time->status, UNWRITTEN, __ATOMIC_RELEASE);
+		}
+	}
+	return NULL;
+}
+
 /*
- * Completions of io_uring every millisecond, which are task work of this thread. A
- * call takes longer than that, and must not start over for them until there is no
- * room for another one.
+ * Completions of io_uring every millisecond, which are task work of this thread. No
+ * call starts over for them: each writes its first result once.
  */
 TEST_F_TIMEOUT(device, task_work, 60)
 {
@@ -1810,8 +1871,11 @@ TEST_F_TIMEOUT(device, task_work, 60)
 		.flags		= IORING_SETUP_CQSIZE | IORING_SETUP_NO_SQARRAY,
 		.cq_entries	= 32768,
 	};
-	struct io_uring_sqe *sqe;
+	struct watch watch = { .time = self->times, };
+	unsigned int calls = 0, during = 0;
 	atomic_uint *sq_tail, *cq_tail;
+	struct io_uring_sqe *sqe;
+	pthread_t thread;
 	size_t size;
 	char *ring;
 	int fd;
@@ -1839,13 +1903,25 @@ TEST_F_TIMEOUT(device, task_work, 60)
 	while (!atomic_load(cq_tail))
 		usleep(1000);
 
-	EXPECT_EQ(0, convert(self->fd, CLOCK_REALTIME, self->cycles, RETROCONV_MAX_NR,
-			     self->times));
-	EXPECT_LT(atomic_load(cq_tail), p.cq_entries);
-	/* Let it run, it was only late */
-	usleep(1000);
-	ksft_print_msg("%s: %u completions\n", _metadata->name, atomic_load(cq_tail));
-	EXPECT_GE(atomic_load(cq_tail), 2);
+	watch.time->status = UNWRITTEN;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, count_writes, &watch));
+	while (during < 10 && calls < 1000) {
+		unsigned int before = atomic_load(cq_tail);
+
+		calls++;
+		EXPECT_EQ(0, convert(self->fd, CLOCK_REALTIME, self->cycles, RETROCONV_MAX_NR,
+				     self->times));
+		during += atomic_load(cq_tail) - before;
+		while (__atomic_load_n(&watch.time->status, __ATOMIC_ACQUIRE) != UNWRITTEN)
+			sched_yield();
+	}
+	atomic_store(&watch.stop, true);
+	pthread_join(thread, NULL);
+
+	ksft_print_msg("%s: %u calls, %u completions during these\n", _metadata->name, calls,
+		       during);
+	EXPECT_GE(during, 10);
+	EXPECT_EQ(calls, atomic_load(&watch.writes));
 
 	munmap(sqe, p.sq_entries * sizeof(*sqe));
 	munmap(ring, size);
