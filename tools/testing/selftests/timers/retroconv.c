@@ -1340,11 +1340,11 @@ TEST_F(device, info)
 /* A clock whose frequency changes all the time soon has times that are not exact */
 TEST_F_TIMEOUT(device, oldest_exact, 60)
 {
-	const char *reason = may_change_clock();
-	struct retroconv_info info;
-	const unsigned int nr = 1000;
-	unsigned int changes = 0;
 	int64_t end = now_ns() + 20 * NSEC_PER_SEC;
+	const char *reason = may_change_clock();
+	const unsigned int nr = 1000;
+	struct retroconv_info info;
+	unsigned int changes = 0;
 
 	if (reason)
 		SKIP(return, "%s", reason);
@@ -1921,6 +1921,7 @@ TEST_F_TIMEOUT(device, task_work, 60)
 	ksft_print_msg("%s: %u calls, %u completions during these\n", _metadata->name, calls,
 		       during);
 	EXPECT_GE(during, 10);
+	EXPECT_LT(atomic_load(cq_tail), p.cq_entries);
 	EXPECT_EQ(calls, atomic_load(&watch.writes));
 
 	munmap(sqe, p.sq_entries * sizeof(*sqe));
