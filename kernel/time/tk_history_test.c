@@ -2482,6 +2482,9 @@ static bool live_reader(void *data)
 	live_check(live, slot);
 	atomic_set_release(&slot->busy, 0);
 	WRITE_ONCE(live->last, nr);
+	/* Without preemption nobody else would get this CPU for a second each time */
+	if (in_task())
+		cond_resched();
 	return true;
 }
 
@@ -2532,10 +2535,8 @@ static struct perf_event *live_start_nmi(struct live *live, unsigned int cpu)
 
 static int live_task(void *data)
 {
-	while (!kthread_should_stop()) {
+	while (!kthread_should_stop())
 		live_reader(data);
-		cond_resched();
-	}
 	return 0;
 }
 
