@@ -56,8 +56,9 @@
  * which starts at 1 and only moves forward. Within one *installation* of a
  * clocksource, positions and counter values differ by a constant. Where one
  * installation ends, the next begins with the following position. A lookup
- * finds the installation which contains the counter value first, and bisects
- * the states by position then.
+ * finds the newest installation which contains the counter value first, and
+ * bisects the states by position then. It gives up where the counter may have
+ * had the value later than that, while nobody recorded it.
  *
  * The switch
  * ----------
@@ -622,9 +623,9 @@ static noinline enum tkh_news tkh_compare(struct tk_history *h, const struct tim
 	if (clock != h->clock)
 		return TKH_NEW_CLOCK;
 
-	/* A time without history is one state, however long it lasts */
+	/* A time without history is one state, but for suspends, however long it lasts */
 	if (clock->id == CSID_GENERIC)
-		return TKH_NO_NEWS;
+		return h->resumed ? TKH_NEW_ERA : TKH_NO_NEWS;
 
 	cycles = (mono->cycle_last - h->cycles) & mono->mask;
 	if (cycles > clock->max_raw_delta) {
@@ -655,6 +656,7 @@ static __always_inline bool __tkh_prepare(struct tk_history *h, const struct tim
 	if (likely(!was_set && tkh_continues(h, tk, flags)))
 		return false;
 
+	h->resumed = h->flags & ~flags & TKH_SUSPENDED;
 	h->news = tkh_compare(h, tk, flags, was_set);
 	h->flags = flags;
 	return h->news != TKH_NO_NEWS;
@@ -742,6 +744,13 @@ static void tkh_begin_era(struct tk_history *h, const struct timekeeper *tk, u32
 	const struct clocksource_base *base = clock->base;
 	struct tkh_era era = *tkh_era(h, nr);
 
+	if (h->news != TKH_NEW_ERA) {
+		era.first = from + 1;
+		era.prev = nr;
+		era.flags = h->news == TKH_NEW_CLOCK && clock == h->clock ? TKH_ANEW : 0;
+	}
+	if (h->resumed)
+		era.flags |= TKH_RESUMED;
 	if (h->news == TKH_NEW_CLOCK) {
 		h->clock = clock;
 		h->cycles = tk->tkr_mono.cycle_last;
@@ -758,10 +767,6 @@ static void tkh_begin_era(struct tk_history *h, const struct timekeeper *tk, u32
 	h->clock_was_set_seq = tk->clock_was_set_seq;
 	h->cs_was_changed_seq = tk->cs_was_changed_seq;
 
-	if (h->news != TKH_NEW_ERA) {
-		era.first = from + 1;
-		era.prev = nr;
-	}
 	/* Do not let an installation refer to one that is long gone */
 	if ((s32)(era.prev - h->era_tail) < 0)
 		era.prev = h->era_tail - 1;
@@ -972,63 +977,97 @@ static bool tkh_is_ahead(const struct tkh_era *era, u64 cycles, u64 end)
 	       cycles > tkh_pos_to_cycles(era, end);
 }
 
+/* Does the counter of @era take less than @ns for @cycles? */
+static bool tkh_is_within(const struct tkh_era *era, u64 cycles, u32 ns)
+{
+	/* Below, nothing overflows */
+	return cycles < BIT_ULL(40) &&
+	       mul_u64_u32_shr(cycles, era->raw_mult, era->raw_shift) < ns;
+}
+
+/*
+ * May a counter have had any value between two installations? If not @gap, then the
+ * second one has followed at once, and if @resumed, there was a suspend in between.
+ */
+static bool tkh_is_lost(const struct tkh_era *era, bool gap, bool resumed)
+{
+	return gap && (resumed || era->mask < CLOCKSOURCE_MASK(56));
+}
+
 /*
  * Find the newest installation which contains the counter value and set
  * tkh_hit::pos and what depends on it. Expects the newest state and its era in
  * @hit.
+ *
+ * A counter is not recorded while another clocksource is in use, nor while the
+ * system is suspended if it starts anew in there. No older installation is
+ * asked for a value which it may have had meanwhile.
  */
 static int tkh_locate(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
 		      struct tkh_hit *hit)
 {
-	u64 end = hit->state.from, value;
+	bool newest = true, ahead = false, anew = false, gap = false, resumed = false;
+	u64 end = hit->state.from, value, age;
 	struct tkh_era *era = &hit->era;
-	bool newest = true, recorded = true;
 	int ret = -ENODEV;
 	u32 nr;
 
 	for (;; newest = false) {
-		bool gap = !recorded;
-
 		value = cycles;
-		recorded = tkh_to_counter(era, cs_id, &value);
-		if (recorded) {
-			u64 age;
-
-			if (newest)
-				end = tkh_now(&hit->state, era);
-			age = (tkh_pos_to_cycles(era, end) - value) & era->mask;
-			/*
-			 * The counter may have been read before @cycles was
-			 * loaded. The branch prevents that for a second read.
-			 */
-			if (newest && age > era->mask >> 1) {
-				end = tkh_now(&hit->state, era);
-				age = (tkh_pos_to_cycles(era, end) - value) & era->mask;
-			}
-			if (end >= era->first && age <= end - era->first) {
-				hit->pos = end - age;
-				return 0;
-			}
-
-			/*
-			 * Not reached yet, or from between two installations,
-			 * unless a counter which started anew had this value
-			 * before, and is not about to have it again, nor may
-			 * have had it while another clocksource was in use.
-			 */
-			if (tkh_is_ahead(era, value, end)) {
-				if (ret != -EAGAIN)
-					ret = newest ? -EAGAIN : -ENODATA;
-				if (gap || (newest && era->mask - age < era->clock->freq_khz))
-					return ret;
-			} else if (ret == -ENODEV) {
-				ret = -ERANGE;
-			}
+		if (!tkh_to_counter(era, cs_id, &value)) {
+			gap = true;
+			resumed |= era->flags & TKH_RESUMED;
+			goto prev;
 		}
 
+		if (tkh_is_lost(era, gap, resumed))
+			return ret == -EAGAIN ? ret : -ENODATA;
+
+		if (newest)
+			end = tkh_now(&hit->state, era);
+		age = (tkh_pos_to_cycles(era, end) - value) & era->mask;
+		/*
+		 * The counter may have been read before @cycles was loaded. The
+		 * branch prevents that for a second read.
+		 */
+		if (newest && age > era->mask >> 1) {
+			end = tkh_now(&hit->state, era);
+			age = (tkh_pos_to_cycles(era, end) - value) & era->mask;
+		}
+		if (end >= era->first && age <= end - era->first) {
+			hit->pos = end - age;
+			return 0;
+		}
+
+		if (tkh_is_ahead(era, value, end)) {
+			u64 beyond = era->mask - age;
+
+			if (ret != -EAGAIN)
+				ret = newest ? -EAGAIN : -ENODATA;
+			/*
+			 * About to be reached, or counted in the gap, or between
+			 * the beginning of a suspend and the start anew in there
+			 */
+			if ((newest && tkh_is_within(era, beyond, NSEC_PER_MSEC)) ||
+			    (gap && !ahead) ||
+			    (anew && tkh_is_within(era, beyond, TKH_TAIL_NS)))
+				return ret;
+			ahead = true;
+		} else {
+			if (ret == -ENODEV)
+				ret = -ERANGE;
+			/* Counted before the resume, perhaps */
+			if (era->flags & TKH_ANEW)
+				return ret == -EAGAIN ? ret : -ENODATA;
+			ahead = false;
+		}
+		gap = false;
+		resumed = false;
+prev:
 		/* What was there before the installation? */
 		if ((s32)(era->prev - READ_ONCE(h->era_tail)) < 0)
 			break;
+		anew = era->flags & TKH_ANEW;
 		nr = era->prev;
 		if ((s32)(nr - hit->oldest_era) < 0)
 			hit->oldest_era = nr;
@@ -1671,19 +1710,30 @@ static __always_inline unsigned long tkh_oldest(const struct tk_history *h,
 
 /*
  * The oldest counter value of the clocksource that @era belongs to, above
- * position @from and not before era number @oldest.
+ * position @from and not before era number @oldest, since the counter started
+ * anew, or may have.
  */
 static u64 tkh_oldest_cycles(const struct tk_history *h, struct tkh_era era, u64 from,
 			     u32 oldest)
 {
 	u64 cycles = tkh_pos_to_cycles(&era, max(from + 1, era.first));
 	enum clocksource_ids cs_id = era.cs_id;
+	bool gap = false, resumed = false;
 
 	/* The clocksource may have been installed more than once */
-	while ((s32)(era.prev - oldest) >= 0 && (s32)(era.prev - READ_ONCE(h->era_tail)) >= 0) {
+	while (!(era.flags & TKH_ANEW) && (s32)(era.prev - oldest) >= 0 &&
+	       (s32)(era.prev - READ_ONCE(h->era_tail)) >= 0) {
 		era = tkh_copy_era(h, era.prev);
-		if (era.cs_id == cs_id)
-			cycles = tkh_pos_to_cycles(&era, max(from + 1, era.first));
+		if (era.cs_id != cs_id) {
+			gap = true;
+			resumed |= era.flags & TKH_RESUMED;
+			continue;
+		}
+		if (tkh_is_lost(&era, gap, resumed))
+			break;
+		cycles = tkh_pos_to_cycles(&era, max(from + 1, era.first));
+		gap = false;
+		resumed = false;
 	}
 	return cycles;
 }
@@ -1991,7 +2041,8 @@ int tk_history_convert(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
  *   relate to a clocksource in its history, @clock is an auxiliary clock which
  *   is not enabled, or there is no history because of "tk_history=off".
  * * -ERANGE - @cycles is older than the history. Asking again is no use.
- * * -ENODATA - The clocksource was not the timekeeper's at that counter value.
+ * * -ENODATA - The clocksource was not the timekeeper's at that counter value,
+ *   or may have had it once more since then when it was not.
  * * -EAGAIN - @cycles has not been reached yet or, in NMI only, an update of
  *   just this interval is in flight, or one that changes the clocksource.
  * * -EOPNOTSUPP - The kernel was built without TK_HISTORY.

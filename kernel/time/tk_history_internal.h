@@ -29,8 +29,18 @@ struct timekeeper;
 /* Bound of the error of the long history in nanoseconds */
 #define TKH_ERROR_NS	1
 
+/* A counter which starts anew in a suspend stops within this time from its beginning */
+#define TKH_TAIL_NS	NSEC_PER_SEC
+
 /* The time stood still from the switch to this state on */
 #define TKH_SUSPENDED	BIT(0)
+
+/*
+ * The installation began because its counter had started anew, and a suspend
+ * ended within the installation or where it began
+ */
+#define TKH_ANEW	BIT(0)
+#define TKH_RESUMED	BIT(1)
 
 /**
  * struct tkh_state - What readers used between two switches
@@ -132,6 +142,7 @@ struct tkh_offsets {
  * @offs:		Offsets to the other clocks
  * @clock_was_set_seq:	Sequence number of clock was set events
  * @cs_was_changed_seq:	Sequence number of clocksource change events
+ * @flags:		TKH_ANEW and TKH_RESUMED
  * @base_id:		ID of the base clock of @clock, CSID_GENERIC for none
  * @base_num:		Numerator of the ratio from base clock to @clock
  * @base_den:		Denominator of the ratio from base clock to @clock
@@ -152,6 +163,7 @@ struct tkh_era {
 	struct tkh_offsets	offs;
 	u32			clock_was_set_seq;
 	u8			cs_was_changed_seq;
+	u8			flags;
 	enum clocksource_ids	base_id;
 	u32			base_num;
 	u32			base_den;
@@ -210,6 +222,7 @@ enum tkh_news {
  * @clock_was_set_seq:	Sequence number of clock was set events
  * @cs_was_changed_seq:	Sequence number of clocksource change events
  * @has_base:		The clocksource has a base clock
+ * @resumed:		A suspend ends with it
  * @clock:		The clocksource
  * @switch_cycles:	Counter value at the switch
  * @cycles:		Counter value of cycle_last
@@ -240,6 +253,7 @@ struct tk_history {
 	u32			clock_was_set_seq;
 	u8			cs_was_changed_seq;
 	bool			has_base;
+	bool			resumed;
 	struct clocksource	*clock;
 	u64			switch_cycles;
 	u64			cycles;

@@ -63,7 +63,8 @@ count()
 
 counter=$(cat $sys/current_clocksource)
 change &
-echo $((seconds / 2)) >$parameters/torture
+each=$((seconds / 2))
+echo $each >$parameters/torture
 [ ! -e $timeout ] || echo $((seconds + 300)) >$timeout
 # Who starts KUnit waits for it all the time, which is not to be taken for hung
 hung=/proc/sys/kernel/hung_task_timeout_secs
@@ -77,7 +78,7 @@ echo 'KTAP version 1'
 echo 1..4
 sed 1,2d $suite/results
 # Of a test that is skipped there is nothing to count
-seconds=$((seconds / 2 * $(grep -c '^ *ok .* tkh_test_live[^#]*$' $suite/results)))
+seconds=$((each * $(grep -c '^ *ok .* tkh_test_live[^#]*$' $suite/results)))
 sort /tmp/changes | uniq -c | while read -r times cs; do
 	echo "# $times changes to the clocksource $cs"
 done
@@ -101,7 +102,7 @@ fi
 exact=$(count exact) spans=$(count 'from spans') wrong=$(count wrong)
 {
 	echo "$((exact + spans + gaps + wrong)) answers checked, $wrong wrong, in $seconds s"
-	echo "$exact the same number, $spans within the bound of a span, $gaps within a suspend; $(count evicted) values were too old"
+	echo "$exact the same number, $spans within the bound of a span, $gaps within a suspend; $(count evicted) values were too old, $(count lost) from before a suspend with another clocksource"
 	echo "$(count 'in tasks') in tasks, $(count 'in softirqs') in softirqs, $(count 'in interrupts') in interrupts, $(count 'in NMIs') in NMIs; $(count refused) refused there for an update in flight"
 	echo "meanwhile $(count 'changes of the clock') changes of the clock, $changes of the clocksource, $(count suspends) suspends"
 } | while read -r line; do

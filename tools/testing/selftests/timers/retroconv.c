@@ -1309,6 +1309,7 @@ TEST_F(device, info)
 
 	/* The frequency is the counter's, but for less than a kHz */
 	ASSERT_EQ(0, convert(self->fd, CLOCK_MONOTONIC_RAW, &cycles, 1, &time));
+	EXPECT_EQ(0, time.status);
 	raw = time.ns;
 	cycles -= info.frequency_hz / 1000;
 	ASSERT_EQ(0, convert(self->fd, CLOCK_MONOTONIC_RAW, &cycles, 1, &time));
@@ -1363,9 +1364,12 @@ TEST_F_TIMEOUT(device, oldest_exact, 60)
 				ASSERT_FALSE(is_old(&self->times[i]));
 		}
 	} while (info.oldest == info.oldest_exact && now_ns() < end);
+	self->cycles[0] = info.oldest_exact - 1;
+	EXPECT_EQ(0, convert(self->fd, CLOCK_MONOTONIC, self->cycles, 1, self->times));
 	EXPECT_EQ(0, restore_clock());
 	if (info.oldest == info.oldest_exact)
 		SKIP(return, "all of the history is exact");
+	EXPECT_TRUE(is_old(self->times));
 }
 
 TEST_F(device, info_sizes)
