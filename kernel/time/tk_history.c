@@ -987,7 +987,8 @@ static bool tkh_is_within(const struct tkh_era *era, u64 cycles, u32 ns)
 
 /*
  * May a counter have had any value between two installations? If not @gap, then the
- * second one has followed at once, and if @resumed, there was a suspend in between.
+ * second one has followed at once, and if @resumed, there was a suspend in between,
+ * or the counter has started anew that was in use there.
  */
 static bool tkh_is_lost(const struct tkh_era *era, bool gap, bool resumed)
 {
@@ -1016,7 +1017,7 @@ static int tkh_locate(const struct tk_history *h, enum clocksource_ids cs_id, u6
 		value = cycles;
 		if (!tkh_to_counter(era, cs_id, &value)) {
 			gap = true;
-			resumed |= era->flags & TKH_RESUMED;
+			resumed |= era->flags & (TKH_RESUMED | TKH_ANEW);
 			goto prev;
 		}
 
@@ -1045,10 +1046,12 @@ static int tkh_locate(const struct tk_history *h, enum clocksource_ids cs_id, u6
 			if (ret != -EAGAIN)
 				ret = newest ? -EAGAIN : -ENODATA;
 			/*
-			 * About to be reached, or counted in the gap, or between
-			 * the beginning of a suspend and the start anew in there
+			 * About to be reached, or being so in the present
+			 * suspend, or counted in the gap, or between the
+			 * beginning of a suspend and the start anew in there
 			 */
-			if ((newest && tkh_is_within(era, beyond, NSEC_PER_MSEC)) ||
+			if ((newest && (hit->state.flags & TKH_SUSPENDED ||
+					tkh_is_within(era, beyond, NSEC_PER_MSEC))) ||
 			    (gap && !ahead) ||
 			    (anew && tkh_is_within(era, beyond, TKH_TAIL_NS)))
 				return ret;
@@ -1062,7 +1065,6 @@ static int tkh_locate(const struct tk_history *h, enum clocksource_ids cs_id, u6
 			ahead = false;
 		}
 		gap = false;
-		resumed = false;
 prev:
 		/* What was there before the installation? */
 		if ((s32)(era->prev - READ_ONCE(h->era_tail)) < 0)
@@ -1726,14 +1728,12 @@ static u64 tkh_oldest_cycles(const struct tk_history *h, struct tkh_era era, u64
 		era = tkh_copy_era(h, era.prev);
 		if (era.cs_id != cs_id) {
 			gap = true;
-			resumed |= era.flags & TKH_RESUMED;
+			resumed |= era.flags & (TKH_RESUMED | TKH_ANEW);
 			continue;
 		}
 		if (tkh_is_lost(&era, gap, resumed))
 			break;
 		cycles = tkh_pos_to_cycles(&era, max(from + 1, era.first));
-		gap = false;
-		resumed = false;
 	}
 	return cycles;
 }
@@ -2042,7 +2042,7 @@ int tk_history_convert(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
  *   is not enabled, or there is no history because of "tk_history=off".
  * * -ERANGE - @cycles is older than the history. Asking again is no use.
  * * -ENODATA - The clocksource was not the timekeeper's at that counter value,
- *   or may have had it once more since then when it was not.
+ *   or may have had it once more since then while nobody recorded it.
  * * -EAGAIN - @cycles has not been reached yet or, in NMI only, an update of
  *   just this interval is in flight, or one that changes the clocksource.
  * * -EOPNOTSUPP - The kernel was built without TK_HISTORY.

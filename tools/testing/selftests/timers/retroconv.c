@@ -1369,7 +1369,7 @@ TEST_F_TIMEOUT(device, oldest_exact, 60)
 	EXPECT_EQ(0, restore_clock());
 	if (info.oldest == info.oldest_exact)
 		SKIP(return, "all of the history is exact");
-	EXPECT_TRUE(is_old(self->times));
+	EXPECT_TRUE(is_old(self->times) || self->times[0].status == -ENODATA);
 }
 
 TEST_F(device, info_sizes)
