@@ -78,6 +78,9 @@ struct ktime_cycles_time {
  * @oldest:		Oldest counter value of the current clocksource which
  *			converts at all, in cycles
  * @newest:		The present counter value, in cycles
+ *
+ * Both oldest values are since the counter started anew, or may have. Where another
+ * clocksource was in use after them, values do not convert.
  */
 struct ktime_history_info {
 	enum clocksource_ids	cs_id;

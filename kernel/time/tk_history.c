@@ -2029,10 +2029,10 @@ int tk_history_convert(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
  *	    change, as ktime_get() does for every update. Like ktime_get(), not
  *	    to be called from within the update.
  *	    In NMI it does not wait, but fails with -EAGAIN. The cost is a
- *	    counter read, or two when the value is not in the exact history, and
- *	    a search in O(log n) of the history's size which mostly takes one
- *	    step. At most 64 clocksources of earlier times are gone through
- *	    before.
+ *	    counter read, or two when the value is not in the exact history and
+ *	    three when it is ahead of the counter, and a search in O(log n) of
+ *	    the history's size which mostly takes one step. At most 64
+ *	    clocksources of earlier times are gone through before.
  *
  * Return:
  * * 0 - @time has been stored.
@@ -2121,7 +2121,8 @@ EXPORT_SYMBOL_GPL(ktime_convert_cycles_batch);
  * ktime_history_get_info - Get the reach of the history
  * @info:	Where to store the result, untouched on failure
  *
- * By the time that the caller looks at the result it may be outdated.
+ * By the time that the caller looks at the result it may be outdated. What is told
+ * to be oldest is not from before the counter started anew, or may have.
  *
  * Context: Any, NMI included. Takes no lock.
  * Return:

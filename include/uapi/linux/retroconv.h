@@ -38,7 +38,10 @@
  * struct retroconv_time - The time at one counter value
  * @ns:		Time in nanoseconds, valid if @status is 0
  * @error_ns:	Guaranteed bound of the error in nanoseconds, 0 is exact
- * @status:	0 or a negative errno, for this value alone
+ * @status:	0 or a negative errno, for this value alone: -EAGAIN if the counter
+ *		has not reached it, -ERANGE if it is older than the history, -ENODATA
+ *		if the counter was not the clocksource then, or may have had the value
+ *		twice, -ENODEV if it is not known to have been the clocksource at all
  */
 struct retroconv_time {
 	__s64	ns;
@@ -77,6 +80,9 @@ struct retroconv_convert {
  * @oldest_exact:	Oldest counter value which converts exactly, in cycles
  * @oldest:		Oldest counter value which converts at all, in cycles
  * @newest:		Present counter value, in cycles
+ *
+ * Both oldest values are since the counter started anew, or may have. Where another
+ * clock source was in use after them, values do not convert.
  */
 struct retroconv_info {
 	__u32	size;
