@@ -3161,32 +3161,35 @@ static void tkh_test_live(struct kunit *test)
 	live_restore(&live, &txc, diff);
 }
 
-/* As "echo 1 > aux_clock_enable" does it, which needs no mounted sysfs here */
-static int aux_enable(unsigned int id, bool enable)
+KUNIT_DEFINE_ACTION_WRAPPER(fput_action, fput, struct file *);
+
+/* What "echo 1 > aux_clock_enable" opens. It needs no mounted sysfs here. */
+static struct file *aux_open(struct kunit *test, unsigned int id)
 {
 	struct file_system_type *type = get_fs_type("sysfs");
 	struct vfsmount *mnt;
 	struct file *file;
-	loff_t pos = 0;
 	char path[48];
-	ssize_t ret;
 
-	if (!type)
-		return -ENODEV;
+	KUNIT_ASSERT_NOT_NULL(test, type);
 	mnt = kern_mount(type);
 	put_filesystem(type);
-	if (IS_ERR(mnt))
-		return PTR_ERR(mnt);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(mnt));
 
 	snprintf(path, sizeof(path), "kernel/time/aux_clocks/%u/aux_clock_enable", id);
 	file = file_open_root_mnt(mnt, path, O_WRONLY, 0);
-	ret = PTR_ERR_OR_ZERO(file);
-	if (!ret) {
-		ret = kernel_write(file, enable ? "1" : "0", 1, &pos);
-		fput(file);
-	}
+	/* The file keeps what it needs */
 	kern_unmount(mnt);
-	return min(ret, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, fput_action, file));
+	return file;
+}
+
+static int aux_enable(struct file *file, bool enable)
+{
+	loff_t pos = 0;
+
+	return min(kernel_write(file, enable ? "1" : "0", 1, &pos), 0);
 }
 
 #define AUX_ID	7
@@ -3198,6 +3201,7 @@ static void tkh_test_live_aux(struct kunit *test)
 	struct ktime_cycles_time times;
 	struct ktime_history_info info;
 	struct timespec64 ts;
+	struct file *file;
 	ktime_t time = 42;
 
 	if (!IS_ENABLED(CONFIG_POSIX_AUX_CLOCKS))
@@ -3205,11 +3209,12 @@ static void tkh_test_live_aux(struct kunit *test)
 	if (ktime_get_aux_ts64(live.aux, &ts))
 		kunit_skip(test, "auxiliary clock %u is in use", AUX_ID);
 	live_require_counter(test);
+	file = aux_open(test, AUX_ID);
 	KUNIT_ASSERT_EQ(test, 0, ktime_history_get_info(&info));
 	KUNIT_EXPECT_EQ(test, -ENODEV,
 			ktime_convert_cycles(info.cs_id, info.newest, live.aux, &time));
 
-	KUNIT_ASSERT_EQ(test, 0, aux_enable(AUX_ID, true));
+	KUNIT_ASSERT_EQ(test, 0, aux_enable(file, true));
 	/* It was not there yet at that value */
 	KUNIT_EXPECT_EQ(test, -ENODATA,
 			ktime_convert_cycles(info.cs_id, info.newest, live.aux, &time));
@@ -3222,7 +3227,7 @@ static void tkh_test_live_aux(struct kunit *test)
 					      &(struct timespec64) { .tv_sec = 1600000000 }));
 	live_run(test, &live);
 
-	KUNIT_ASSERT_EQ(test, 0, aux_enable(AUX_ID, false));
+	KUNIT_ASSERT_EQ(test, 0, aux_enable(file, false));
 	KUNIT_ASSERT_EQ(test, 0, ktime_history_get_info(&info));
 	KUNIT_EXPECT_EQ(test, -ENODEV,
 			ktime_convert_cycles(info.cs_id, info.newest, live.aux, &time));
@@ -3262,6 +3267,7 @@ static void tkh_test_aux_enable(struct kunit *test)
 	struct system_time_snapshot snap;
 	struct task_struct *reader;
 	struct timespec64 ts;
+	struct file *file;
 	ktime_t time;
 
 	if (!IS_ENABLED(CONFIG_POSIX_AUX_CLOCKS))
@@ -3269,18 +3275,20 @@ static void tkh_test_aux_enable(struct kunit *test)
 	if (ktime_get_aux_ts64(live.aux, &ts))
 		kunit_skip(test, "auxiliary clock %u is in use", AUX_ID);
 	live_require_counter(test);
+	file = aux_open(test, AUX_ID);
 
 	reader = kthread_run(aux_reader, &live, "reader");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(reader));
 	for (int i = 0; i < 50; i++) {
-		KUNIT_EXPECT_EQ(test, 0, aux_enable(AUX_ID, true));
-		/* There is a history from the first value on */
+		KUNIT_EXPECT_EQ(test, 0, aux_enable(file, true));
+		/* There is a history from the first value on, no tick has to come first */
 		ktime_get_snapshot_id(live.aux, &snap);
 		KUNIT_EXPECT_EQ(test, 0, ktime_convert_cycles(snap.cs_id, snap.cycles, live.aux,
 							      &time));
 		KUNIT_EXPECT_EQ(test, time, snap.systime);
+		usleep_range(5000, 6000);
+		KUNIT_EXPECT_EQ(test, 0, aux_enable(file, false));
 		usleep_range(500, 1000);
-		KUNIT_EXPECT_EQ(test, 0, aux_enable(AUX_ID, false));
 	}
 	kthread_stop(reader);
 
