@@ -51,12 +51,21 @@ static int retroconv_get_size(const void __user *uarg, size_t min_size, u32 *siz
 	return 0;
 }
 
+/*
+ * Is the clocksource what user space reads as CNTVCT? On 32-bit arm the kernel may
+ * use CNTPCT, and firmware need not have set the offset of CNTVCT.
+ */
+static bool retroconv_has_cntvct(void)
+{
+	return IS_ENABLED(CONFIG_ARM64);
+}
+
 static int retroconv_get_cs_id(u32 counter, enum clocksource_ids *cs_id)
 {
 	switch (counter) {
 	case RETROCONV_COUNTER_ARM_ARCH:
 		*cs_id = CSID_ARM_ARCH_COUNTER;
-		return IS_ENABLED(CONFIG_ARM_ARCH_TIMER) ? 0 : -ENODEV;
+		return retroconv_has_cntvct() ? 0 : -ENODEV;
 	case RETROCONV_COUNTER_X86_TSC:
 		*cs_id = CSID_X86_TSC;
 		return IS_ENABLED(CONFIG_X86_TSC) ? 0 : -ENODEV;
@@ -69,7 +78,8 @@ static u32 retroconv_get_counter(enum clocksource_ids cs_id)
 {
 	switch (cs_id) {
 	case CSID_ARM_ARCH_COUNTER:
-		return RETROCONV_COUNTER_ARM_ARCH;
+		return retroconv_has_cntvct() ? RETROCONV_COUNTER_ARM_ARCH :
+						RETROCONV_COUNTER_NONE;
 	case CSID_X86_TSC:
 		return RETROCONV_COUNTER_X86_TSC;
 	default:

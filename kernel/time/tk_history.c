@@ -181,7 +181,8 @@
  * A counter value beyond the newest switch is converted with the newest state
  * unless an update is in flight, because W is not known then. Everything else
  * can be answered while an update is in flight, unless that begins a new
- * installation: a counter which starts anew has the same values once more.
+ * installation: a counter which starts anew has the same values once more. If an
+ * update begins or ends during a lookup, then the lookup starts over.
  *
  * Updates which continue what is in force leave all of that alone.
  *
@@ -553,7 +554,10 @@ static void tkh_push_era(struct tk_history *h, u32 nr, const struct tkh_era *era
 {
 	if (nr - h->era_tail == h->nr_eras) {
 		WRITE_ONCE(h->era_tail, h->era_tail + 1);	/* LMM(tkh_push_era:A) */
-		/* Order tkh_push_era:A before tkh_push_era:B, pairs with tkh_intact:A */
+		/*
+		 * Order tkh_push_era:A and tkh_begin:A before tkh_push_era:B, pairs
+		 * with tkh_intact:A and tkh_valid:A
+		 */
 		smp_wmb();
 	}
 	*tkh_era(h, nr) = *era;					/* LMM(tkh_push_era:B) */
@@ -563,9 +567,12 @@ static void tkh_push_state(struct tk_history *h, unsigned long nr, const struct 
 {
 	if (nr - h->tail == TKH_STEP * h->nr_states) {
 		tkh_fold(h, h->tail);
-		/* Order tkh_fold:A before, pairs with tkh_try_lookup:A */
+		/* Order tkh_fold:A before, pairs with tkh_try_lookup:A and tkh_get_ends() */
 		smp_store_release(&h->tail, h->tail + TKH_STEP); /* LMM(tkh_push_state:A) */
-		/* Order tkh_push_state:A before tkh_push_state:B, pairs with tkh_intact:A */
+		/*
+		 * Order tkh_push_state:A and tkh_begin:A before tkh_push_state:B,
+		 * pairs with tkh_intact:A and tkh_valid:A
+		 */
 		smp_wmb();
 	}
 	*tkh_state(h, nr) = *state;				/* LMM(tkh_push_state:B) */
@@ -829,7 +836,10 @@ void tkh_end(struct tk_history *h, const struct timekeeper *tk)
 	h->renewed = h->cycle_last;
 	tkh_push_state(h, nr, &state);
 
-	/* Order tkh_push_state:B and tkh_push_era:B before, pairs with tkh_lookup:A */
+	/*
+	 * Order tkh_push_state:B and tkh_push_era:B before, pairs with tkh_lookup:A
+	 * and tkh_look:A
+	 */
 	smp_store_release(&h->head, nr + TKH_STEP);		/* LMM(tkh_end:A) */
 }
 
@@ -852,7 +862,6 @@ void tkh_end(struct tk_history *h, const struct timekeeper *tk)
  * @oldest:	Number of the oldest state that the lookup relies on
  * @oldest_span: Number of the oldest span that the lookup relies on
  * @oldest_era:	Number of the oldest era that the lookup relies on
- * @newest:	The lookup relies on @state being the newest one
  * @closed:	The lookup relies on @oldest_span
  *
  * Lookups fill in only what their callers read. Where speed matters it is
@@ -869,7 +878,6 @@ struct tkh_hit {
 	unsigned long		oldest;
 	unsigned long		oldest_span;
 	u32			oldest_era;
-	bool			newest;
 	bool			closed;
 };
 
@@ -1244,7 +1252,6 @@ static int tkh_try_lookup(const struct tk_history *h, unsigned long head,
 	struct tkh_state next = { };
 	int ret;
 
-	hit->newest = false;
 	hit->closed = false;
 	hit->end = KTIME_MAX;
 	hit->error_ns = 0;
@@ -1257,10 +1264,8 @@ static int tkh_try_lookup(const struct tk_history *h, unsigned long head,
 	if (ret)
 		return ret;
 
-	if (hit->pos > hit->state.from) {
-		hit->newest = true;
+	if (hit->pos > hit->state.from)
 		return head & TKH_BUSY ? TKH_IN_FLIGHT : 0;
-	}
 
 	/* Order tkh_copy_open:A and tkh_copy_span:A after, pairs with tkh_push_state:A */
 	tail = smp_load_acquire(&h->tail);			/* LMM(tkh_try_lookup:A) */
@@ -1441,8 +1446,12 @@ static int tkh_lookup(const struct tk_history *h, enum clocksource_ids cs_id, u6
 
 		if (!tkh_intact(h, hit))
 			continue;
-		/* Ordered as tkh_intact:A is */
-		if ((!ret && !hit->newest) || READ_ONCE(h->head) == head) /* LMM(tkh_lookup:B) */
+		/*
+		 * Ordered as tkh_intact:A is. An update meanwhile may have ended
+		 * the newest state, or have taken so long to come that a counter
+		 * which wraps has been through all of its values.
+		 */
+		if (READ_ONCE(h->head) == head)			/* LMM(tkh_lookup:B) */
 			return ret;
 	}
 }

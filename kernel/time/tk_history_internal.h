@@ -21,7 +21,7 @@ struct timekeeper;
 #define TKH_MARKS	(TKH_BUSY | TKH_EMPTY)
 
 /*
- * Eras of the core timekeeper. One begins whenever a clock is set, so a clock
+ * Eras of each timekeeper. One begins whenever a clock is set, so a clock
  * which is set very often shortens the history.
  */
 #define TKH_NR_ERAS	64

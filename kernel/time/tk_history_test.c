@@ -2297,7 +2297,7 @@ static u64 race_read(struct clocksource *cs)
 {
 	struct race *race = container_of(cs, struct race, cs);
 	void (*interrupt)(struct race *race) = race->interrupt;
-	u64 now = atomic64_read(&race->now);
+	u64 now = atomic64_read(&race->now) & cs->mask;
 
 	if (interrupt) {
 		race->interrupt = NULL;
@@ -2448,7 +2448,7 @@ static int race_task(void *data)
 	return 0;
 }
 
-static struct race *race_create(struct kunit *test, unsigned int nr_states,
+static struct race *race_create(struct kunit *test, unsigned int bits, unsigned int nr_states,
 				unsigned int nr_spans, unsigned int nr_eras)
 {
 	struct race *race = kunit_kzalloc(test, sizeof(*race), GFP_KERNEL);
@@ -2459,8 +2459,8 @@ static struct race *race_create(struct kunit *test, unsigned int nr_states,
 	race->range = 3 * (nr_states + nr_spans);
 	race->cs.name = "race";
 	race->cs.id = CSID_ARM_ARCH_COUNTER;
-	race->cs.mask = CLOCKSOURCE_MASK(64);
-	race->cs.max_raw_delta = ~0ULL >> 1;
+	race->cs.mask = CLOCKSOURCE_MASK(bits);
+	race->cs.max_raw_delta = race->cs.mask >> 1;
 	race->cs.read = race_read;
 	race->base.id = CSID_X86_ART;
 	race->base.numerator = 1;
@@ -2489,7 +2489,7 @@ static bool race_enough(struct race *race)
 static void tkh_test_race(struct kunit *test)
 {
 	/* So few eras that they are evicted before the spans are */
-	struct race *race = race_create(test, 8, 4, 2);
+	struct race *race = race_create(test, 64, 8, 4, 2);
 	struct task_struct *writer, *reader;
 	unsigned int cpu = 0;
 
@@ -2526,7 +2526,7 @@ static void tkh_test_race(struct kunit *test)
 /* An NMI does not wait for the update that it has hit, others can be answered */
 static void tkh_test_nmi(struct kunit *test)
 {
-	struct race *race = race_create(test, 8, 2, 4);
+	struct race *race = race_create(test, 64, 8, 2, 4);
 	u64 older = (2 << RACE_SHIFT) + 5, newest = (3 << RACE_SHIFT) + 1;
 	ktime_t times[3] = { 42, 42, 42 };
 	unsigned long flags;
@@ -2584,7 +2584,7 @@ static void tkh_test_interrupt(struct kunit *test)
 		.numerator	= 1,
 		.denominator	= 1,
 	};
-	struct race *race = race_create(test, 8, 2, 4);
+	struct race *race = race_create(test, 64, 8, 2, 4);
 	u64 cycles = (3 << RACE_SHIFT) + 5;
 	ktime_t time = 42;
 	u32 error;
@@ -2609,6 +2609,41 @@ static void tkh_test_interrupt(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, tkh_convert(&race->h, CSID_X86_ART, cycles,
 					     CLOCK_MONOTONIC, &time, &error));
 	KUNIT_EXPECT_EQ(test, time, race_mono(cycles));
+	KUNIT_EXPECT_EQ(test, error, 0);
+}
+
+/* A quarter of what a counter of 24 bits can count, in states */
+#define LAP_STATES	(1 << (24 - 2 - RACE_SHIFT))
+
+/* There have been updates all along until the counter is not far from where it was */
+static void interrupt_lap(struct race *race)
+{
+	for (u64 nr = 6; nr <= 9; nr++)
+		race_update(race, nr * LAP_STATES);
+	atomic64_add(10, &race->now);
+}
+
+/*
+ * A lookup which is interrupted for nearly as long as the counter takes to have
+ * the same value again: it finds the same state, and yet another lap of it
+ */
+static void tkh_test_lap(struct kunit *test)
+{
+	struct race *race = race_create(test, 24, 16, 2, 16);
+	u64 cycles = (5 * LAP_STATES << RACE_SHIFT) + (3 * LAP_STATES << (RACE_SHIFT - 2));
+	ktime_t time = 42;
+	u32 error;
+
+	for (u64 nr = 1; nr <= 5; nr++)
+		race_update(race, nr * LAP_STATES);
+
+	/* As in tkh_test_interrupt(), this CPU's counter is behind, and so is read twice */
+	atomic64_set(&race->now, cycles - 1);
+	race->interrupt = interrupt_lap;
+	/* A base clock has no short cut */
+	KUNIT_EXPECT_EQ(test, 0, tkh_convert(&race->h, CSID_X86_ART, cycles & race->cs.mask,
+					     CLOCK_MONOTONIC, &time, &error));
+	KUNIT_EXPECT_EQ(test, time, (5LL * LAP_STATES << 32) + (3 * LAP_STATES << (RACE_SHIFT - 2)));
 	KUNIT_EXPECT_EQ(test, error, 0);
 }
 
@@ -3374,6 +3409,7 @@ static struct kunit_case tkh_test_cases[] = {
 	KUNIT_CASE(tkh_test_lagging),
 	KUNIT_CASE(tkh_test_nmi),
 	KUNIT_CASE(tkh_test_interrupt),
+	KUNIT_CASE(tkh_test_lap),
 	KUNIT_CASE_SLOW(tkh_test_race),
 	KUNIT_CASE(tkh_test_interface),
 	KUNIT_CASE_SLOW(tkh_test_live),
