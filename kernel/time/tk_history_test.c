@@ -2072,7 +2072,7 @@ static void tkh_test_anew(struct kunit *test)
 	struct sim *sim = sim_create(test, 64, 64, 8, 64, 1000);
 	struct sim_counter *counter = sim->counter;
 	struct tk_history *h = &sim->h;
-	u64 second = counter->cs.freq_khz * 1000ULL, end;
+	u64 ms = counter->cs.freq_khz, second = 1000 * ms, end;
 	struct ktime_history_info info;
 	ktime_t time;
 	u32 error;
@@ -2107,8 +2107,8 @@ static void tkh_test_anew(struct kunit *test)
 	EXPECT(0, CSID_ARM_ARCH_COUNTER, second / 2, CLOCK_REALTIME);
 	EXPECT(0, CSID_ARM_ARCH_COUNTER, end - 1000, CLOCK_REALTIME);
 	EXPECT(-EAGAIN, CSID_ARM_ARCH_COUNTER, end + 1000, CLOCK_REALTIME);
-	EXPECT(-EAGAIN, CSID_ARM_ARCH_COUNTER, end + 999 * second / 1000, CLOCK_REALTIME);
-	EXPECT(0, CSID_ARM_ARCH_COUNTER, end + 1001 * second / 1000, CLOCK_REALTIME);
+	EXPECT(-EAGAIN, CSID_ARM_ARCH_COUNTER, end + 999 * ms, CLOCK_REALTIME);
+	EXPECT(0, CSID_ARM_ARCH_COUNTER, end + 1001 * ms, CLOCK_REALTIME);
 	EXPECT(0, CSID_ARM_ARCH_COUNTER, 100 * second - 1000, CLOCK_REALTIME);
 	EXPECT(-EAGAIN, CSID_ARM_ARCH_COUNTER, 100 * second + 1000, CLOCK_REALTIME);
 	KUNIT_ASSERT_EQ(test, 0, tkh_get_info(h, &info));
