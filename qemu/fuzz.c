@@ -27,6 +27,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -51,6 +52,8 @@
 #define FAIL_NTH		"/proc/thread-self/fail-nth"
 #define FAILSLAB		"/sys/kernel/debug/failslab/"
 #define FAIL_USERCOPY		"/sys/kernel/debug/fail_usercopy/"
+#define FAIL_PAGES		"/sys/kernel/debug/fail_page_alloc/"
+#define MAKE_IT_FAIL		"/proc/self/make-it-fail"
 
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define BIT(n)			(1ULL << (n))
@@ -114,6 +117,7 @@ static struct shared {
 	uint64_t	wrong;		/* Answers */
 	uint64_t	stray;		/* Writes */
 	uint64_t	changes;	/* Of the clock */
+	bool		aux_memory;	/* None for an auxiliary clock is an error */
 } *shared;
 
 /* A counter value and what the clocks said before and after it */
@@ -1222,6 +1226,58 @@ static bool enable_aux(int nr, bool enable)
 	return true;
 }
 
+/* Of klogctl() */
+#define CONSOLE_LEVEL	8
+
+/*
+ * The history of an auxiliary clock takes many pages. When there are none, the
+ * clock cannot be enabled, and can as soon as there are. The kernel tells of a
+ * page which it could not get, with a call trace. That is for its log only.
+ */
+static bool check_aux_memory(void)
+{
+	int fail = open(MAKE_IT_FAIL, O_WRONLY), fd, err;
+	struct retroconv_time time = { };
+	__u64 cycles;
+	char name[64];
+	bool ok;
+
+	snprintf(name, sizeof(name), AUX_ENABLE, AUX_OFF - CLOCK_AUX);
+	fd = open(name, O_WRONLY);
+	/* What the call itself needs is there then */
+	if (fail < 0 || fd < 0 || mlockall(MCL_CURRENT) || pwrite(fd, "0", 1, 0) != 1)
+		die(name);
+	write_file(FAIL_PAGES "ignore-gfp-wait", "N");
+	write_file(FAIL_PAGES "ignore-gfp-highmem", "N");
+	write_file(FAIL_PAGES "min-order", "0");
+	write_file(FAIL_PAGES "task-filter", "Y");
+	write_file(FAIL_PAGES "verbose", "0");
+	write_file(FAIL_PAGES "times", "-1");
+	write_file(FAIL_PAGES "probability", "100");
+	klogctl(CONSOLE_LEVEL, NULL, 4);
+
+	if (pwrite(fail, "1", 1, 0) != 1)
+		die(MAKE_IT_FAIL);
+	err = pwrite(fd, "1", 1, 0) < 0 ? errno : 0;
+	if (pwrite(fail, "0", 1, 0) != 1)
+		die(MAKE_IT_FAIL);
+
+	klogctl(CONSOLE_LEVEL, NULL, 7);
+	write_file(FAIL_PAGES "probability", "0");
+	munlockall();
+	printf("# an auxiliary clock without memory: %s\n", err ? strerrorname_np(err) : "enabled");
+
+	cycles = counter();
+	ok = err == ENOMEM && convert_cycles(device, AUX_OFF, 1, &cycles, &time) &&
+	     errno == ENODEV && pwrite(fd, "1", 1, 0) == 1;
+	cycles = counter();
+	ok = ok && !convert_cycles(device, AUX_OFF, 1, &cycles, &time) && !time.status &&
+	     pwrite(fd, "0", 1, 0) == 1;
+	close(fd);
+	close(fail);
+	return ok;
+}
+
 /* The clock is slewed and set, and an auxiliary clock comes and goes */
 static void disturb(void)
 {
@@ -1283,6 +1339,11 @@ static void report(int failed)
 	result(!shared->unexpected, "no error is unexpected");
 	result(!shared->stray, "nothing but the results was written");
 	result(shared->in_namespace, "answers in a time namespace");
+	if (have_aux && have_faults)
+		result(shared->aux_memory, "an auxiliary clock needs memory");
+	else
+		printf("ok %d # SKIP no auxiliary clocks or no fault injection in this kernel\n",
+		       ++tests);
 
 	for (int i = 0; i < NR_KINDS; i++) {
 		uint64_t missing = kinds[i].seen;
@@ -1326,15 +1387,18 @@ int main(void)
 
 	have_aux = enable_aux(AUX_STEADY - CLOCK_AUX, true);
 	have_faults = !access(FAIL_NTH, W_OK) && !access(FAIL_USERCOPY, F_OK) &&
-		      !access(FAILSLAB, F_OK);
+		      !access(FAILSLAB, F_OK) && !access(FAIL_PAGES, F_OK);
 	if (have_faults) {
 		write_file(FAILSLAB "ignore-gfp-wait", "N");
 		write_file(FAILSLAB "verbose", "0");
 		write_file(FAIL_USERCOPY "verbose", "0");
 	}
-	printf("KTAP version 1\n1..%d\n", 5 + NR_KINDS);
+	printf("KTAP version 1\n1..%d\n", 6 + NR_KINDS);
 	printf("# fuzz.seed=%llu, %llu s, %d processes\n", (unsigned long long)seed,
 	       (unsigned long long)seconds, nr_workers);
+
+	if (have_aux && have_faults)
+		shared->aux_memory = check_aux_memory();
 
 	/* Far enough from zero to step back */
 	if (clock_settime(CLOCK_REALTIME, &(struct timespec){ .tv_sec = 1600000000 }))

@@ -75,7 +75,7 @@ touch /tmp/stop
 wait
 
 echo 'KTAP version 1'
-echo 1..4
+echo 1..5
 sed 1,2d $suite/results
 # Of a test that is skipped there is nothing to count
 seconds=$((each * $(grep -c '^ *ok .* tkh_test_live[^#]*$' $suite/results)))
@@ -100,6 +100,8 @@ else
 	echo "ok 4 each CPU converted values in NMI # SKIP without irqchip.gicv3_pseudo_nmi=1"
 fi
 exact=$(count exact) spans=$(count 'from spans') wrong=$(count wrong)
+[ "$spans" -gt 0 ] && [ "$(count evicted)" -lt "$exact" ]
+result $? 'values were old enough for spans, and most not too old'
 {
 	echo "$((exact + spans + gaps + wrong)) answers checked, $wrong wrong, in $seconds s"
 	echo "$exact the same number, $spans within the bound of a span, $gaps within a suspend; $(count evicted) values were too old, $(count lost) from before a suspend with another clocksource"
