@@ -10,6 +10,8 @@ result()
 }
 
 zcat /proc/config.gz >/tmp/config
+# The interrupts of the timer of CPU 1
+timer() { awk '/arch_timer$/ { n += $3 } END { print n + 0 }' /proc/interrupts; }
 option() { grep -qx "CONFIG_$1=y" /tmp/config; }
 
 tests()
@@ -47,7 +49,13 @@ tests()
 	fi
 	if option NO_HZ_FULL; then
 		grep -qx 1 /sys/devices/system/cpu/nohz_full
-		result $? 'CPU 1 goes without a tick'
+		result $? 'CPU 1 may go without a tick'
+		ticks=$(timer)
+		taskset 2 timeout 5 sh -c 'while :; do :; done' || :
+		ticks=$(($(timer) - ticks))
+		echo "# $ticks ticks of CPU 1 in 5 s of one task"
+		[ "$ticks" -lt 100 ]
+		result $? 'CPU 1 goes without a tick while it runs one task'
 	fi
 	if option CC_IS_CLANG; then
 		grep -q clang /proc/version
