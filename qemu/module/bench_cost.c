@@ -3,10 +3,11 @@
  * What conversions and updates of the timekeeper cost in instructions
  *
  * For a machine whose counter counts the instructions: QEMU with
- * "-icount shift=0" and a counter of 1 GHz. With interrupts off, each of the
- * figures is the same in every run then. Results go to the kernel's log, one
- * line each: "cost: NAME: INSTRUCTIONS". Calls are measured with the call and
- * without the loop around them.
+ * "-icount shift=0" and a counter of 1 GHz. Interrupts are off. What depends on
+ * where the clock is at that moment differs by some instructions from run to run,
+ * the rest is the same. Results go to the kernel's log, one line each:
+ * "cost: NAME: INSTRUCTIONS". Calls are measured with the call and without the
+ * loop around them.
  *
  * Builds for kernels without the history as well. The functions which are not
  * exported are parameters, whose values /proc/kallsyms has.
@@ -133,7 +134,7 @@ static void measure_timekeeper(void)
 	/* More than the states of the history, so that each update evicts one */
 	measure_updates("(warm up)", 1100, TICK_CYCLES);
 	measure_updates("update, dithering", UPDATES, TICK_CYCLES);
-	measure_updates("update, after 1 s without a tick", 5, NSEC_PER_SEC);
+	measure_updates("update, after 1 s without a tick", 20, NSEC_PER_SEC);
 
 	for (unsigned int i = 0; i < UPDATES; i++) {
 		unsigned long flags;
@@ -232,6 +233,24 @@ static void convert(u64 cycles)
 	sink += time;
 }
 
+static void check_convert(const char *name, u64 cycles)
+{
+	ktime_t time;
+
+	if (ktime_convert_cycles(CSID_ARM_ARCH_COUNTER, cycles, CLOCK_REALTIME, &time))
+		pr_err("cost: %s: no time\n", name);
+}
+
+/* @value depends on the round i */
+#define COST_CONVERT(name, value) ({				\
+	unsigned int i = 0;					\
+								\
+	check_convert(name, value);				\
+	COST(name, convert(value));				\
+	i = LOOPS - 1;						\
+	check_convert(name, value);				\
+})
+
 static int compare(const void *a, const void *b)
 {
 	const u64 *x = a, *y = b;
@@ -283,23 +302,28 @@ static void measure_conversions(void)
 	struct ktime_conversion conv;
 	u64 start;
 
-	/* A state per tick, and a long history of more than one span */
+	/* A long history of as many spans as there can be, then a state per tick */
+	for (int i = 0; i < (1 << CONFIG_TK_HISTORY_SPAN_SHIFT) + 100; i++) {
+		adjust(i & 1 ? HALF_A_STEP : -HALF_A_STEP);
+		/* Of different lengths */
+		msleep(1 + 10 * (i * 7 % 13));
+	}
 	for (int i = 0; i < 4; i++) {
 		adjust(HALF_A_STEP + i * 1000003);
 		msleep(3000);
 	}
 	ktime_history_get_info(&info);
 	start = info.newest - 100;
-	COST("convert, newest state", convert(start + (i & 63)));
+	COST_CONVERT("convert, newest state", start + (i & 63));
 	COST("convert all, newest state",
 	     ktime_convert_cycles_all(CSID_ARM_ARCH_COUNTER, start + (i & 63), &conv));
 	ktime_history_get_info(&info);
 	start = info.newest;
-	COST("convert, 10 ms ago", convert(start - 10 * NSEC_PER_MSEC + i));
-	COST("convert, 1 s ago", convert(start - NSEC_PER_SEC + i));
-	COST("convert, oldest exact state", convert(info.oldest_exact + i));
-	COST("convert, open span", convert(info.oldest_exact - 2 * TICK_CYCLES + i));
-	COST("convert, oldest span", convert(info.oldest + i));
+	COST_CONVERT("convert, 10 ms ago", start - 10 * NSEC_PER_MSEC + i);
+	COST_CONVERT("convert, 1 s ago", start - NSEC_PER_SEC + i);
+	COST_CONVERT("convert, oldest exact state", info.oldest_exact + i);
+	COST_CONVERT("convert, open span", info.oldest_exact - 2 * TICK_CYCLES + i);
+	COST_CONVERT("convert, oldest span", info.oldest + i);
 
 	for (unsigned int nr = 1; nr <= NR_BATCH; nr = nr == 1 ? 64 : nr == 64 ? 4096 : nr * 16) {
 		measure_batch(nr, true);
@@ -382,8 +406,10 @@ static void measure_ring(unsigned int nr_states)
 
 	h = vzalloc(sizeof(*h) + nr_states * sizeof(*h->states) + nr_spans * sizeof(*h->spans) +
 		    nr_eras * sizeof(*h->eras));
-	if (!h)
+	if (!h) {
+		pr_err("cost: no memory for a ring of %u\n", nr_states);
 		return;
+	}
 
 	*h = (struct tk_history)
 		TK_HISTORY_INIT((void *)(h + 1), nr_states,
@@ -436,6 +462,8 @@ static void measure_history(void)
 	times = vmalloc_array(NR_BATCH, sizeof(*times));
 	if (cycles && times)
 		measure_conversions();
+	else
+		pr_err("cost: no memory for a batch\n");
 	vfree(cycles);
 	vfree(times);
 	for (unsigned int nr = 64; nr <= 65536; nr *= nr == 64 ? 8 : nr == 512 ? 8 : 16)
