@@ -2648,6 +2648,31 @@ static void tkh_test_lap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, error, 0);
 }
 
+/* All states but the newest one go */
+static void interrupt_evict(struct race *race)
+{
+	for (u64 nr = 21; nr <= 27; nr++)
+		race_update(race, nr);
+}
+
+/* What tkh_get_info() has found is evicted before it has all: it looks once more */
+static void tkh_test_evict(struct kunit *test)
+{
+	struct race *race = race_create(test, 64, 8, 64, 64);
+	struct ktime_history_info info, after;
+
+	for (u64 nr = 2; nr <= 20; nr++)
+		race_update(race, nr);
+	race->interrupt = interrupt_evict;
+	KUNIT_EXPECT_EQ(test, 0, tkh_get_info(&race->h, &info));
+	KUNIT_EXPECT_NULL(test, race->interrupt);
+	KUNIT_EXPECT_EQ(test, 0, tkh_get_info(&race->h, &after));
+	KUNIT_EXPECT_EQ(test, info.oldest_exact, (20 << RACE_SHIFT) + 1);
+	KUNIT_EXPECT_EQ(test, info.oldest_exact, after.oldest_exact);
+	KUNIT_EXPECT_EQ(test, info.oldest, after.oldest);
+	KUNIT_EXPECT_EQ(test, info.newest, after.newest);
+}
+
 /*
  * The live timekeeper
  */
@@ -3411,6 +3436,7 @@ static struct kunit_case tkh_test_cases[] = {
 	KUNIT_CASE(tkh_test_nmi),
 	KUNIT_CASE(tkh_test_interrupt),
 	KUNIT_CASE(tkh_test_lap),
+	KUNIT_CASE(tkh_test_evict),
 	KUNIT_CASE_SLOW(tkh_test_race),
 	KUNIT_CASE(tkh_test_interface),
 	KUNIT_CASE_SLOW(tkh_test_live),
