@@ -1232,7 +1232,8 @@ static bool enable_aux(int nr, bool enable)
 /*
  * The history of an auxiliary clock takes many pages. When there are none, the
  * clock cannot be enabled, and can as soon as there are. The kernel tells of a
- * page which it could not get, with a call trace. That is for its log only.
+ * page which it could not get, with a call trace. That is for its log only, and
+ * not for the console, whose thread writes some time later.
  */
 static bool check_aux_memory(void)
 {
@@ -1262,8 +1263,9 @@ static bool check_aux_memory(void)
 	if (pwrite(fail, "0", 1, 0) != 1)
 		die(MAKE_IT_FAIL);
 
-	klogctl(CONSOLE_LEVEL, NULL, 7);
 	write_file(FAIL_PAGES "probability", "0");
+	sleep(3);
+	klogctl(CONSOLE_LEVEL, NULL, 7);
 	munlockall();
 	printf("# an auxiliary clock without memory: %s\n", err ? strerrorname_np(err) : "enabled");
 
