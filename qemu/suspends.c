@@ -250,7 +250,7 @@ int main(void)
 	device = open("/dev/retroconv", O_RDONLY);
 	if (device < 0)
 		die("/dev/retroconv");
-	printf("KTAP version 1\n1..6\n");
+	printf("KTAP version 1\n1..5\n");
 
 	/* Older kernels wait for 5 seconds always */
 	if (!access("/sys/module/hibernate/parameters/pm_test_delay", F_OK))
@@ -305,8 +305,6 @@ int main(void)
 	printf("# torture: meanwhile %lu changes of the clock, %u suspends, of which %u were looked at and %u forgotten; %lu values from before one were converted after it\n",
 	       changes, suspends, gaps, forgotten, sum.across);
 	result(!sum.wrong && sum.exact > 100 * seconds, "what was read is what it converts to");
-	result(sum.spans && sum.old < sum.exact,
-	       "values were old enough for spans, and most not too old");
 	result(suspends >= seconds / 20 + 1, "there was a suspend every 20 seconds at least");
 	result(!bad_gaps && gaps > suspends / 2, "MONOTONIC and RAW stood still in it, BOOTTIME went on");
 	result(sum.across >= 10 * suspends, "values from before a suspend were converted after it");
