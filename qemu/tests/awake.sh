@@ -54,7 +54,8 @@ tests()
 		taskset 2 timeout 5 sh -c 'while :; do :; done' || :
 		ticks=$(($(timer) - ticks))
 		echo "# $ticks ticks of CPU 1 in 5 s of one task"
-		[ "$ticks" -lt 100 ]
+		# There would be 1250
+		[ "$ticks" -lt 300 ]
 		result $? 'CPU 1 goes without a tick while it runs one task'
 	fi
 	if option CC_IS_CLANG; then
