@@ -53,9 +53,11 @@
  *
  * Counters wrap, stop during suspend, start anew and are exchanged for other
  * counters. The history therefore orders its states on an axis of its own,
- * which starts at 1 and only moves forward. Within one *installation* of a
- * clocksource, positions and counter values differ by a constant. Where one
- * installation ends, the next begins with the following position. A lookup
+ * which only moves forward. It starts far from 0, as a CPU whose counter lags
+ * behind may take cycle_last back to before the first position. Within one
+ * *installation* of a clocksource, positions and counter values differ by a
+ * constant. Where one installation ends, the next begins with the following
+ * position. A lookup
  * finds the newest installation which contains the counter value first, and
  * bisects the states by position then. It gives up where the counter may have
  * had the value later than that, while nobody recorded it.
@@ -107,7 +109,8 @@
  * promise: those of the NMI safe fast timekeepers, see
  * ktime_get_mono_fast_ns(), and copies of the timekeeper that are made by
  * pvclock_gtod notifiers. Nor are readers on a CPU whose counter is behind the
- * switch to the state which they use.
+ * switch to the state which they use, or so far ahead that it is beyond the
+ * switch to the next one.
  *
  * Same line, no new state
  * -----------------------
@@ -811,7 +814,7 @@ void tkh_end(struct tk_history *h, const struct timekeeper *tk)
 	unsigned long nr = h->head & ~TKH_MARKS;
 	u32 era_nr = h->era_tail - 1;
 	struct tkh_state state;
-	u64 from = 0;
+	u64 from = TKH_ORIGIN;
 
 	if (h->clock) {
 		const struct tkh_state *last = tkh_state(h, nr - TKH_STEP);
@@ -949,6 +952,7 @@ static u64 tkh_now(const struct tkh_state *state, const struct tkh_era *era)
 static bool tkh_to_counter(const struct tkh_era *era, enum clocksource_ids cs_id, u64 *cycles)
 {
 	u32 den = era->base_den, rest;
+	bool beyond;
 	u64 value;
 
 	if (era->cs_id == CSID_GENERIC)
@@ -965,11 +969,12 @@ static bool tkh_to_counter(const struct tkh_era *era, enum clocksource_ids cs_id
 		return false;
 
 	value = div_u64_rem(*cycles, den, &rest);
-	if (check_mul_overflow(value, era->base_num, &value))
-		value = U64_MAX;
-	else
-		value += div_u64((u64)rest * era->base_num, den) + era->base_offset;
-	*cycles = value & era->mask;
+	beyond = check_mul_overflow(value, era->base_num, &value);
+	beyond |= check_add_overflow(value, div_u64((u64)rest * era->base_num, den), &value);
+	/* An offset below 0 is a large one with which the sum wraps */
+	beyond |= check_add_overflow(value, era->base_offset, &value) &&
+		  (s64)era->base_offset > 0;
+	*cycles = (beyond ? U64_MAX : value) & era->mask;
 	return true;
 }
 
@@ -2151,8 +2156,9 @@ EXPORT_SYMBOL_GPL(ktime_history_get_info);
 
 static void tkh_show_era(struct seq_file *m, u32 nr, const struct tkh_era *era)
 {
-	seq_printf(m, "era %u: %s, mask 0x%llx, installed at 0x%llx\n", nr,
-		   era->cs_id == CSID_GENERIC ? "not recorded" : era->clock->name,
+	/* An old era's clocksource may be gone, and its name with it */
+	seq_printf(m, "era %u: counter %d%s, mask 0x%llx, installed at 0x%llx\n", nr,
+		   era->cs_id, era->cs_id == CSID_GENERIC ? ", not recorded" : "",
 		   era->mask, tkh_pos_to_cycles(era, era->first));
 	seq_printf(m, "  raw mult %u shift %u\n", era->raw_mult, era->raw_shift);
 	if (era->base_id != CSID_GENERIC) {

@@ -128,7 +128,7 @@ struct tkh_offsets {
 
 /**
  * struct tkh_era - What many consecutive states have in common
- * @clock:		The clocksource
+ * @clock:		The clocksource, which may be gone if the era is not the newest
  * @cs_id:		ID of @clock, CSID_GENERIC for a time without history
  * @prev:		Number of the last era of the previous installation
  * @first:		Position of the first counter value of the installation
@@ -267,6 +267,9 @@ struct tk_history {
  */
 #define TKH_FIRST		(-TKH_STEP * 16)
 #define TKH_FIRST_ERA		(-2U)
+
+/* The position before the first one, from which all lags of a counter are far away */
+#define TKH_ORIGIN		BIT_ULL(62)
 
 #define TK_HISTORY_INIT(_states, _nr_states, _spans, _nr_spans, _eras, _nr_eras) {	\
 	.head		= TKH_FIRST | TKH_EMPTY,	\

@@ -1839,6 +1839,17 @@ static void tkh_test_errors(struct kunit *test)
 	/* In 64 bits, 7/3 of this is 70005 */
 	EXPECT(-EAGAIN, CSID_X86_ART, (U64_MAX / 7 + 10001) * 3, CLOCK_REALTIME);
 	EXPECT(-EAGAIN, CSID_X86_ART, U64_MAX, CLOCK_REALTIME);
+	/* 7/3 of it is 2^64 - 2: the offset is too much, then the rest as well */
+	EXPECT(-EAGAIN, CSID_X86_ART, U64_MAX / 7 * 3, CLOCK_REALTIME);
+	EXPECT(-EAGAIN, CSID_X86_ART, U64_MAX / 7 * 3 + 1, CLOCK_REALTIME);
+
+	sim->counter->base.offset = -100;
+	sim_advance(sim, true, 0);
+	sim->counter->now = 400000;
+	EXPECT(0, CSID_X86_ART, 120000, CLOCK_MONOTONIC);
+	KUNIT_EXPECT_EQ(test, tkh_convert(h, CSID_ARM_ARCH_COUNTER, 120000 * 7 / 3 - 100,
+					  CLOCK_MONOTONIC, &base, &error), 0);
+	KUNIT_EXPECT_EQ(test, time, base);
 
 	/* Evict eras only: the states of an evicted era cannot be used */
 	sim = sim_create(test, 64, 64, 2, 2, 1000);
@@ -2256,10 +2267,44 @@ static void lagging(struct kunit *test, bool accumulated)
 	KUNIT_EXPECT_GT(test, time, times[0] + NSEC_PER_MSEC);
 }
 
+/* The second update is on a CPU whose counter is behind the beginning of the history */
+static void lagging_first(struct kunit *test)
+{
+	struct sim *sim = sim_create(test, 56, 16, 2, 16, 1000);
+	struct timekeeper *tk = &sim->tk;
+	struct tk_read_base old;
+	ktime_t time;
+	u32 error;
+
+	tk->tkr_mono.cycle_last -= 8;
+	tk->tkr_raw.cycle_last -= 8;
+	tk->tkr_mono.base += NSEC_PER_MSEC;
+	sim->counter->now = 994;
+	record(&sim->h, tk, false);
+	old = tk->tkr_mono;
+	KUNIT_EXPECT_EQ(test, old.cycle_last, 992);
+
+	sim->counter->now = 2000;
+	tk->tkr_mono.base += NSEC_PER_MSEC;
+	record(&sim->h, tk, false);
+
+	sim->counter->now = 3000;
+	for (u64 c = 1000; c <= 3000; c += 500) {
+		const struct tk_read_base *tkr = c <= 2000 ? &old : &tk->tkr_mono;
+
+		KUNIT_ASSERT_EQ(test, 0, tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER, c,
+						     CLOCK_MONOTONIC, &time, &error));
+		KUNIT_EXPECT_EQ(test, time,
+				tkr->base + (ktime_t)(((c - 992) * tkr->mult +
+						       tkr->xtime_nsec) >> tkr->shift));
+	}
+}
+
 static void tkh_test_lagging(struct kunit *test)
 {
 	lagging(test, false);
 	lagging(test, true);
+	lagging_first(test);
 }
 
 /*
