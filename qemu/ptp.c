@@ -147,7 +147,7 @@ static struct stamp get_stamp(int nr, int ms)
 
 int main(void)
 {
-	static const int delays[] = { 0, 100, 3000 };
+	static const int delays[] = { 0, 1000, 3000 };
 	int64_t offset = 0;
 	char name[64];
 	int nr;

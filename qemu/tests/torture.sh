@@ -99,8 +99,9 @@ if grep -qw irqchip.gicv3_pseudo_nmi=1 /proc/cmdline; then
 else
 	echo "ok 4 each CPU converted values in NMI # SKIP without irqchip.gicv3_pseudo_nmi=1"
 fi
+# Half of the exact ones were in the newest state, for sure
 exact=$(count exact) spans=$(count 'from spans') wrong=$(count wrong)
-[ "$spans" -gt 0 ] && [ "$(count evicted)" -lt "$exact" ]
+[ "$spans" -gt 0 ] && [ "$(count evicted)" -lt $((exact / 4)) ]
 result $? 'values were old enough for spans, and most not too old'
 {
 	echo "$((exact + spans + gaps + wrong)) answers checked, $wrong wrong, in $seconds s"
