@@ -3344,14 +3344,18 @@ static void tkh_test_live_aux(struct kunit *test)
 								  live.aux, &times));
 }
 
-/* Converts while the clock is enabled and disabled: memory comes and goes */
+/*
+ * Converts while the clock is enabled and disabled: memory comes and goes. Each
+ * second value of a batch is from before the history, so that all are looked up.
+ */
 static int aux_reader(void *data)
 {
 	struct system_time_snapshot snap, last = { };
+	struct ktime_cycles_time times[16];
+	u64 cycles[ARRAY_SIZE(times)] = { };
 	struct live *live = data;
 
 	while (!kthread_should_stop()) {
-		ktime_t time;
 		int ret;
 
 		ktime_get_snapshot_id(live->aux, &snap);
@@ -3362,8 +3366,11 @@ static int aux_reader(void *data)
 		if (!last.valid)
 			continue;
 		/* While the clock is disabled it is a value from before */
-		ret = ktime_convert_cycles(last.cs_id, last.cycles, live->aux, &time);
-		if (!ret && time == last.systime)
+		for (int i = 0; i < ARRAY_SIZE(cycles); i += 2)
+			cycles[i] = last.cycles;
+		ret = ktime_convert_cycles_batch(last.cs_id, cycles, ARRAY_SIZE(cycles),
+						 live->aux, times) ?: times[0].status;
+		if (!ret && times[0].time == last.systime)
 			atomic_long_inc(&live->exact);
 		else if (ret == -ENODEV || ret == -ENODATA)
 			atomic_long_inc(&live->evicted);
