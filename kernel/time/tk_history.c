@@ -57,10 +57,9 @@
  * behind may take cycle_last back to before the first position. Within one
  * *installation* of a clocksource, positions and counter values differ by a
  * constant. Where one installation ends, the next begins with the following
- * position. A lookup
- * finds the newest installation which contains the counter value first, and
- * bisects the states by position then. It gives up where the counter may have
- * had the value later than that, while nobody recorded it.
+ * position. A lookup finds the newest installation which contains the counter
+ * value first, and bisects the states by position then. It gives up where the
+ * counter may have had the value later than that, while nobody recorded it.
  *
  * The switch
  * ----------
