@@ -58,6 +58,8 @@ help:
 	@echo 'make run        build the kernel, boot it under QEMU with pKVM, show it working'
 	@echo 'make test       the tests; the last line is "N passed, M failed"'
 	@echo 'make check      the checks that need no boot'
+	@echo 'make native     the C files of the history on this machine: readers against updates,'
+	@echo '                and both stopped at every instruction'
 	@echo 'make litmus     the litmus tests of the history, with the memory model of the kernel'
 	@echo 'make guest RUN=prog [FILES="a b"] [APPEND="..."] [QEMU_ARGS="..."]'
 	@echo '                boot and run one static arm64 program or script, with FILES'
@@ -159,8 +161,8 @@ run: kernel
 	@NAME=users scripts/guest $(build)/guest/users
 
 series: tree
-	@scripts/series $(BASE) $(build) dist/series-$(BASE)
-	$(phase)/checkpatch.log 'check patches' scripts/checkpatch $(build)/linux \
+	@$(locked) scripts/series $(BASE) $(build) dist/series-$(BASE)
+	$(phase)/checkpatch.log 'check patches' $(locked) scripts/checkpatch $(build)/linux \
 		dist/series-$(BASE)/*.patch
 
 bisect: DEPS = arch
@@ -238,6 +240,9 @@ litmus: deps $(fetched) $(herd_packages)
 	@scripts/litmus $(pristine)/tools/memory-model $(herd) \
 		$(wildcard Documentation/litmus-tests/tk_history/*.litmus)
 
+native: deps
+	@scripts/native
+
 faults: kernel
 	@scripts/faults $(FAULTS)
 
@@ -245,5 +250,5 @@ clean:
 	rm -rf build dist
 
 .PHONY: board board-tests board-debian help deps tree image base-image module kernel guest run test test-arch test-all bench \
-	bench-accuracy bench-cost check faults litmus series bisect clean
+	bench-accuracy bench-cost check faults litmus native series bisect clean
 .NOTPARALLEL:

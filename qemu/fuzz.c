@@ -63,6 +63,10 @@
 
 #define CONVERT_SIZE		40
 #define INFO_SIZE		40
+/* What the oldest times are known within */
+#define MAX_ERROR_NS		BIT(21)
+#define NR_REACHES		16
+#define FULL_INFO_SIZE		(56 + 16 * NR_REACHES)
 /* Of kernel/time/retroconv.c: values which are copied at a time */
 #define CHUNK			32
 #define CONVERT_ERRORS		(ERR(EINVAL) | ERR(E2BIG) | ERR(ENODEV) | ERR(EFAULT))
@@ -111,7 +115,7 @@ static struct shared {
 	uint64_t	told;		/* Answers which were compared with the clock */
 	uint64_t	in_namespace;	/* Of those, in a time namespace */
 	uint64_t	exact;
-	uint64_t	within_1ns;
+	uint64_t	bounded;
 	uint64_t	repeated;
 	uint64_t	unexpected;	/* Errors */
 	uint64_t	wrong;		/* Answers */
@@ -393,6 +397,7 @@ static bool check_time(const struct retroconv_time *time, clockid_t clock, uint6
 	if (stamp)
 		allowed = ERR(ERANGE);
 	if (time->status) {
+		/* There is no suspend, and the counter never starts anew */
 		if (time->status > 0 || -time->status >= NR_ERR ||
 		    !(allowed & ERR(-time->status)) || time->ns || time->error_ns) {
 			complain(&shared->wrong, "clock %d at 0x%llx: status %d, %lld ns, error %u",
@@ -402,7 +407,7 @@ static bool check_time(const struct retroconv_time *time, clockid_t clock, uint6
 		}
 		return true;
 	}
-	if (time->error_ns > (clock != CLOCK_MONOTONIC_RAW)) {
+	if (time->error_ns > (clock != CLOCK_MONOTONIC_RAW ? MAX_ERROR_NS : 0)) {
 		complain(&shared->wrong, "clock %d: error %u", clock, time->error_ns);
 		return false;
 	}
@@ -410,7 +415,7 @@ static bool check_time(const struct retroconv_time *time, clockid_t clock, uint6
 		if (clock != stamped[i])
 			continue;
 		if (time->ns < stamp->before[i] - TOLERANCE ||
-		    time->ns > stamp->after[i] + TOLERANCE) {
+		    time->ns > stamp->after[i] + TOLERANCE + time->error_ns) {
 			complain(&shared->wrong, "clock %d at 0x%llx: %lld ns is not from %lld to %lld",
 				 clock, (unsigned long long)cycles, (long long)time->ns,
 				 (long long)stamp->before[i], (long long)stamp->after[i]);
@@ -424,14 +429,15 @@ static bool check_time(const struct retroconv_time *time, clockid_t clock, uint6
 }
 
 /*
- * The second of two answers for a value: it is known less well when it gets older,
- * and one that is not exact may grow within its bound when the open span is closed
+ * The second of two answers for a value: it is known less well when it gets older, and one
+ * that is not exact may be later then. Both are not early, and late within their bounds.
  */
 static bool is_same(const struct retroconv_time *first, const struct retroconv_time *second)
 {
 	if (!first->status && !second->status)
-		return second->ns == first->ns ? first->error_ns <= second->error_ns :
-			second->ns == first->ns + 1 && second->error_ns;
+		return first->error_ns <= second->error_ns &&
+		       second->ns + first->error_ns >= first->ns &&
+		       first->ns + second->error_ns >= second->ns;
 	switch (first->status) {
 	case -EAGAIN:
 		return true;
@@ -470,7 +476,7 @@ static void check_answers(const struct retroconv_convert *arg, uint64_t after)
 {
 	const char *times = (char *)(uintptr_t)arg->times;
 	bool comparable = arg->clock_id != AUX_FLICKER;
-	uint64_t exact = 0, spans = 0;
+	uint64_t exact = 0, bounded = 0;
 
 	for (unsigned int i = 0; i < arg->nr; i++) {
 		const struct stamp *stamp = NULL;
@@ -485,12 +491,12 @@ static void check_answers(const struct retroconv_convert *arg, uint64_t after)
 		    time.status != -EAGAIN)
 			complain(&shared->wrong, "a value of the future: status %d", time.status);
 		exact += !time.status && !time.error_ns;
-		spans += !time.status && time.error_ns;
+		bounded += !time.status && time.error_ns;
 		if (comparable && below(arg->nr) < 4)
 			check_again(arg->clock_id, sent[i], &time);
 	}
 	add(&shared->exact, exact);
-	add(&shared->within_1ns, spans);
+	add(&shared->bounded, bounded);
 }
 
 static void check_memory(const struct retroconv_convert *arg, int err)
@@ -674,18 +680,53 @@ static void fuzz_hostile_convert(void)
 	}
 }
 
+static bool check_info(const struct retroconv_info *info, uint64_t from)
+{
+	return info->counter == RETROCONV_COUNTER_ARM_ARCH &&
+	       info->frequency_hz == frequency() / 1000 * 1000 &&
+	       info->oldest <= info->oldest_exact && info->oldest_exact <= info->newest &&
+	       info->newest >= from && info->newest <= counter();
+}
+
+/* What a program that is older does not know */
+static bool check_reaches(const struct retroconv_info *info)
+{
+	unsigned int nr = info->nr_reaches;
+
+	if (info->newest > info->mask || info->mask & (info->mask + 1) || !nr ||
+	    nr > NR_REACHES || info->reserved || info->reach[0].error_ns ||
+	    info->reach[0].oldest != info->oldest_exact ||
+	    info->reach[nr - 1].oldest != info->oldest)
+		return false;
+	for (unsigned int i = 0; i < NR_REACHES; i++) {
+		const struct retroconv_reach *reach = &info->reach[i];
+
+		if (reach->reserved || (i >= nr && (reach->oldest || reach->error_ns)))
+			return false;
+		if (i && i < nr && (reach->oldest > reach[-1].oldest ||
+				    reach->error_ns <= reach[-1].error_ns ||
+				    reach->error_ns > MAX_ERROR_NS))
+			return false;
+	}
+	return true;
+}
+
 static void fuzz_info(void)
 {
 	bool hostile = one_in(2);
 	uint64_t from = counter();
-	struct retroconv_info info;
+	struct retroconv_info info = { };
 	uint64_t allowed = OK;
 	size_t size = INFO_SIZE, room;
 	char *at;
 	int err;
 
-	if (one_in(2))
-		size += below(page_size - INFO_SIZE + 1);
+	/* Of an older, of the same, or of a newer program */
+	switch (below(4)) {
+	case 0: size += below(FULL_INFO_SIZE - INFO_SIZE); break;
+	case 1: size = FULL_INFO_SIZE; break;
+	case 2: size += below(page_size - INFO_SIZE + 1); break;
+	}
 	room = size;
 	if (hostile && one_in(2)) {
 		size = bad_size(INFO_SIZE);
@@ -722,15 +763,14 @@ static void fuzz_info(void)
 			complain(&shared->stray, "there is an info in spite of %s", strerror(err));
 		return;
 	}
-	memcpy(&info, at, sizeof(info));
-	if (info.size != size || info.counter != RETROCONV_COUNTER_ARM_ARCH ||
-	    info.frequency_hz != frequency() / 1000 * 1000 || info.oldest > info.oldest_exact ||
-	    info.oldest_exact > info.newest || info.newest < from || info.newest > counter())
+	memcpy(&info, at, size < sizeof(info) ? size : sizeof(info));
+	if (info.size != size || !check_info(&info, from) ||
+	    (size >= sizeof(info) && !check_reaches(&info)))
 		complain(&shared->wrong, "info: counter %u, %llu Hz, 0x%llx, 0x%llx, 0x%llx",
 			 info.counter, (unsigned long long)info.frequency_hz,
 			 (unsigned long long)info.oldest, (unsigned long long)info.oldest_exact,
 			 (unsigned long long)info.newest);
-	for (size_t i = INFO_SIZE; i < size; i++) {
+	for (size_t i = FULL_INFO_SIZE; i < size; i++) {
 		if (at[i]) {
 			complain(&shared->wrong, "info of %zu bytes: byte %zu is not 0", size, i);
 			break;
@@ -1328,8 +1368,8 @@ static void result(bool ok, const char *what)
 
 static void report(int failed)
 {
-	printf("# %llu exact, %llu within 1 ns, %llu repeated, %llu changes of the clock\n",
-	       (unsigned long long)shared->exact, (unsigned long long)shared->within_1ns,
+	printf("# %llu exact, %llu within a bound, %llu repeated, %llu changes of the clock\n",
+	       (unsigned long long)shared->exact, (unsigned long long)shared->bounded,
 	       (unsigned long long)shared->repeated, (unsigned long long)shared->changes);
 	printf("# %llu compared with the clock, %llu of them in a time namespace\n",
 	       (unsigned long long)shared->told, (unsigned long long)shared->in_namespace);

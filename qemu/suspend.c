@@ -4,15 +4,20 @@
  *
  * The suspend is real for timekeeping: hibernation with pm_test=core runs
  * timekeeping_suspend(), waits, and runs timekeeping_resume(). The counter goes
- * on, and what it counted is the time that the kernel adds to CLOCK_BOOTTIME.
+ * on, and what it counted is the time that the kernel adds to CLOCK_BOOTTIME. Nobody
+ * reads a clock in the gap, and each time from there says so.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,7 +25,22 @@
 
 #include "guest.h"
 
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME	0x00000080
+#endif
+
+#define TOOL		"/guest/retroconv"
+
 #define NR		1000
+#define NR_CLOCKS	5
+#define IN_NAMESPACE	1000000
+
+static const clockid_t clocks[NR_CLOCKS] = {
+	CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME, CLOCK_REALTIME, CLOCK_TAI,
+};
+
+/* Those of @clocks that stand still in a suspend */
+#define NR_STILL	2
 
 static int device, tests;
 
@@ -31,9 +51,10 @@ static void convert(clockid_t clock, const __u64 *cycles, struct retroconv_time 
 		exit(1);
 	}
 	for (int i = 0; i < NR; i++) {
-		if (times[i].status || times[i].error_ns) {
-			printf("Bail out! value %d of clock %d: %s, error %u ns\n", i, clock,
-			       strerror(-times[i].status), times[i].error_ns);
+		if ((times[i].status && times[i].status != RETROCONV_SUSPENDED) ||
+		    (!times[i].status && times[i].error_ns)) {
+			printf("Bail out! value %d of clock %d: status %d, error %u ns\n", i,
+			       clock, times[i].status, times[i].error_ns);
 			exit(1);
 		}
 	}
@@ -55,33 +76,129 @@ static void result(int ok, const char *what)
 	printf("%s %d %s\n", ok ? "ok" : "not ok", ++tests, what);
 }
 
+/* The first value of the gap, and the one behind the last. -1 if there are two gaps. */
+static int find_gap(const struct retroconv_time *times, int *end)
+{
+	int first;
+
+	for (first = 0; first < NR && !times[first].status; first++)
+		;
+	for (*end = first; *end < NR && times[*end].status; (*end)++)
+		;
+	for (int i = *end; i < NR; i++) {
+		if (times[i].status)
+			return -1;
+	}
+	return first;
+}
+
+/*
+ * The true time of a value from the gap is that of any value from there. How much it may
+ * be off is not known better than that, and not told worse. @step is between two values.
+ */
+static int is_bounded(const struct retroconv_time *times, int first, int end, int64_t step)
+{
+	int64_t from = times[first].ns, to = times[end - 1].ns;
+
+	for (int i = first; i < end; i++) {
+		int64_t before = times[i].ns - from, after = to - times[i].ns;
+		int64_t error = before > after ? before : after;
+
+		if (error > UINT32_MAX)
+			error = UINT32_MAX;
+		if (times[i].error_ns < error || times[i].error_ns > error + 2 * step) {
+			printf("# value %d of %d to %d: error %u, from %lld to %lld ns\n", i,
+			       first, end, times[i].error_ns, (long long)-before,
+			       (long long)after);
+			return 0;
+		}
+	}
+	return 1;
+}
+
+/* A value from the gap, as the tool shows it, with a mark unless it shall be plain */
+static int check_tool(__u64 cycles, const struct retroconv_time *time)
+{
+	char command[128], line[128], expected[128], plain[128];
+	FILE *f;
+
+	snprintf(plain, sizeof(plain), "%llu %lld.%09lld\n", cycles, time->ns / NSEC_PER_SEC,
+		 time->ns % NSEC_PER_SEC);
+	for (int i = 0; i < 2; i++) {
+		snprintf(command, sizeof(command), TOOL " convert --clock realtime %s%llu",
+			 i ? "--plain " : "", cycles);
+		f = popen(command, "r");
+		if (!f || !fgets(line, sizeof(line), f) || pclose(f))
+			return 0;
+		printf("# %s", line);
+		if (i)
+			return !strcmp(line, plain);
+		plain[strlen(plain) - 1] = 0;
+		snprintf(expected, sizeof(expected), "%s+-", plain);
+		strcat(plain, "\n");
+		if (strncmp(line, expected, strlen(expected)) || !strstr(line, "s(suspended)\n"))
+			return 0;
+	}
+	return 1;
+}
+
+/* What a process converts whose clocks have an offset */
+static int check_namespace(const __u64 *cycles, struct retroconv_time (*times)[NR])
+{
+	static const char offsets[] = "monotonic 1000000 0\nboottime 1000000 0\n";
+	size_t size = NR_CLOCKS * sizeof(times[0]);
+	struct retroconv_time (*inside)[NR];
+	int bad = 0, status;
+
+	inside = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (inside == MAP_FAILED || unshare(CLONE_NEWTIME))
+		return 0;
+	write_file("/proc/self/timens_offsets", offsets);
+	fflush(stdout);
+	if (!fork()) {
+		for (int i = 0; i < NR_CLOCKS; i++)
+			convert(clocks[i], cycles, inside[i]);
+		_exit(0);
+	}
+	if (wait(&status) < 0 || status)
+		return 0;
+	for (int i = 0; i < NR_CLOCKS; i++) {
+		int64_t offset = i < NR_STILL || clocks[i] == CLOCK_BOOTTIME ?
+				 IN_NAMESPACE * NSEC_PER_SEC : 0;
+
+		for (int j = 0; j < NR; j++) {
+			bad += inside[i][j].status != times[i][j].status ||
+			       inside[i][j].error_ns != times[i][j].error_ns ||
+			       inside[i][j].ns != times[i][j].ns + offset;
+		}
+	}
+	return !bad;
+}
+
 int main(void)
 {
-	static const clockid_t clocks[] = {
-		CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME, CLOCK_REALTIME, CLOCK_TAI,
-	};
-	static struct retroconv_time times[5][NR];
+	static struct retroconv_time times[NR_CLOCKS][NR];
+	int64_t before[NR_CLOCKS], after[NR_CLOCKS], mono, boot, step;
+	int bad, still, slept, first, end;
 	static __u64 cycles[NR];
-	int64_t before[5], after[5], mono, boot;
 	uint64_t c1, c2;
-	int bad, still, slept;
 
 	device = open("/dev/retroconv", O_RDONLY);
 	if (device < 0) {
 		printf("Bail out! /dev/retroconv: %s\n", strerror(errno));
 		return 1;
 	}
-	printf("KTAP version 1\n1..14\n");
+	printf("KTAP version 1\n1..23\n");
 
 	c1 = counter();
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < NR_CLOCKS; i++)
 		before[i] = now(clocks[i]);
 	/* Older kernels wait for 5 seconds always */
 	if (!access("/sys/module/hibernate/parameters/pm_test_delay", F_OK))
 		write_file("/sys/module/hibernate/parameters/pm_test_delay", "2");
 	write_file("/sys/power/pm_test", "core");
 	write_file("/sys/power/state", "disk");
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < NR_CLOCKS; i++)
 		after[i] = now(clocks[i]);
 	c2 = counter();
 
@@ -93,10 +210,10 @@ int main(void)
 
 	for (int i = 0; i < NR; i++)
 		cycles[i] = c1 + (c2 - c1) * i / (NR - 1);
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < NR_CLOCKS; i++)
 		convert(clocks[i], cycles, times[i]);
 
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < NR_CLOCKS; i++) {
 		printf("# clock %d: %lld <= %lld, %lld <= %lld\n", clocks[i],
 		       (long long)times[i][0].ns, (long long)before[i], (long long)after[i],
 		       (long long)times[i][NR - 1].ns);
@@ -112,21 +229,48 @@ int main(void)
 	}
 
 	/* In the gap, MONOTONIC and RAW stand still and BOOTTIME runs with the counter */
-	still = 0;
+	first = find_gap(times[0], &end);
+	if (first < 0)
+		first = end = 0;
+	still = end - first;
+	printf("# of %d values, %d are from the gap\n", NR, still);
+	result(still > NR * 0.9 * (boot - mono) / boot && still < NR,
+	       "the values of the gap are marked");
+	bad = 0;
+	for (int i = 1; i < NR_CLOCKS; i++) {
+		for (int j = 0; j < NR; j++)
+			bad += times[i][j].status != times[0][j].status;
+	}
+	result(!bad, "with each clock the same ones");
+
 	slept = 0;
 	bad = 0;
-	for (int j = 1; j < NR; j++) {
+	for (int j = first + 1; j < end; j++) {
 		double share = (double)(cycles[j] - cycles[j - 1]) / (c2 - c1);
 
-		if (times[0][j].ns != times[0][j - 1].ns)
-			continue;
-		still++;
 		slept += times[2][j].ns - times[2][j - 1].ns > share * boot * 0.9;
-		bad += times[1][j].ns != times[1][j - 1].ns;
+		for (int i = 0; i < NR_STILL; i++)
+			bad += times[i][j].ns != times[i][j - 1].ns;
 	}
-	printf("# of %d values, %d are from the gap\n", NR, still);
-	result(still > NR * 0.9 * (boot - mono) / boot, "MONOTONIC stands still in the gap");
-	result(!bad, "so does RAW");
-	result(slept == still, "BOOTTIME goes on in the gap");
+	result(still && !bad, "MONOTONIC and RAW stand still in the gap");
+	result(still && slept == still - 1, "BOOTTIME goes on in the gap");
+	bad = 0;
+	for (int j = 1; j < NR; j++) {
+		if (j < first || j > end)
+			bad += times[0][j].ns == times[0][j - 1].ns;
+	}
+	result(!bad, "MONOTONIC goes on before and after");
+
+	step = boot / (NR - 1) + 1;
+	for (int i = 0; i < NR_CLOCKS; i++) {
+		result(still && is_bounded(times[i], first, end, i < NR_STILL ? 0 : step),
+		       "the bound of the error in the gap is what is known");
+	}
+	if (access(TOOL, X_OK))
+		printf("ok %d # SKIP there is no " TOOL "\n", ++tests);
+	else
+		result(still && check_tool(cycles[(first + end) / 2], &times[3][(first + end) / 2]),
+		       "the tool marks the time");
+	result(check_namespace(cycles, times), "a time namespace has its offset there, too");
 	return 0;
 }

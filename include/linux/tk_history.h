@@ -9,20 +9,29 @@
 #include <linux/types.h>
 
 /**
- * DOC: Flags of struct ktime_conversion
+ * DOC: Flags of a conversion
+ *
+ * They tell why a time is valid although it is not, or not known to be, what a
+ * reader was told.
  *
  * KTIME_CONVERSION_SUSPENDED
- *	The counter had this value while the system was suspended.
- *	CLOCK_MONOTONIC and CLOCK_MONOTONIC_RAW stood still, the other clocks are
- *	interpolated between the last time before and the first time after the
- *	suspend.
+ *	The counter had this value while the system was suspended, and nobody read
+ *	a clock. CLOCK_MONOTONIC and CLOCK_MONOTONIC_RAW stood still. The other
+ *	clocks are interpolated between the last time before and the first time
+ *	after the suspend. The true time is between these two, and at most the
+ *	bound of the error earlier or later than what is told.
+ *
+ * KTIME_CONVERSION_REPEATED
+ *	The counter has started anew since boot, and had this value before that as
+ *	well. The time is that of the last time it had it.
  *
  * KTIME_CONVERSION_LONG
  *	The time comes from the long history. All clocks but CLOCK_MONOTONIC_RAW
- *	may be up to ktime_conversion::error_ns late.
+ *	may be up to the bound of the error late.
  */
 #define KTIME_CONVERSION_SUSPENDED	BIT(0)
-#define KTIME_CONVERSION_LONG		BIT(1)
+#define KTIME_CONVERSION_REPEATED	BIT(1)
+#define KTIME_CONVERSION_LONG		BIT(2)
 
 /**
  * struct ktime_conversion - All clocks at one counter value
@@ -33,7 +42,9 @@
  * @raw:		CLOCK_MONOTONIC_RAW in nanoseconds
  * @error_ns:		Guaranteed bound of the error in nanoseconds of all
  *			clocks but @raw, which is exact. 0 when the times are
- *			exact. The true time is not later than the one told.
+ *			exact. The true time is not later than the one told, unless
+ *			@flags has KTIME_CONVERSION_SUSPENDED, when it may be earlier
+ *			or later, and U32_MAX stands for that much or more.
  * @flags:		KTIME_CONVERSION_* flags
  * @clock_was_set_seq:	Value of the sequence number of clock was set events
  *			which belongs to the times. Comparable to the one in
@@ -56,11 +67,13 @@ struct ktime_conversion {
 
 /**
  * struct ktime_cycles_time - One result of a batch conversion
- * @time:	The time in nanoseconds, valid when @status is 0
+ * @time:	The time in nanoseconds, valid unless @status is negative
  * @error_ns:	Guaranteed bound of the error of @time in nanoseconds, 0 when
- *		@time is exact. The true time is not later than @time.
- * @status:	0 or the negative error code which ktime_convert_cycles() would
- *		have returned for this counter value
+ *		@time is exact, see ktime_conversion::error_ns
+ * @status:	0 if @time is what readers were told, within @error_ns.
+ *		KTIME_CONVERSION_SUSPENDED and KTIME_CONVERSION_REPEATED if these
+ *		apply. The negative error code which ktime_convert_cycles() would
+ *		have returned for this counter value.
  */
 struct ktime_cycles_time {
 	ktime_t		time;
@@ -68,26 +81,41 @@ struct ktime_cycles_time {
 	int		status;
 };
 
+/* Bounds in nanoseconds of the history's levels, each of which reaches further back */
+#define KTIME_HISTORY_LEVELS		9
+
+/**
+ * struct ktime_history_reach - How far back the times have a bound
+ * @error_ns:	Bound of the error in nanoseconds, 0 is exact
+ * @oldest:	Oldest counter value which converts within @error_ns, in cycles
+ */
+struct ktime_history_reach {
+	u32	error_ns;
+	u64	oldest;
+};
+
 /**
  * struct ktime_history_info - The reach of the timekeeping history
- * @cs_id:		ID of the current clocksource
+ * @cs_id:		ID of the current clocksource, CSID_GENERIC if its counter is
+ *			not recorded. All that follows is 0 then.
  * @freq_khz:		Nominal frequency of the current clocksource in kHz, 0
  *			if it is not known
- * @oldest_exact:	Oldest counter value of the current clocksource which
- *			converts exactly, in cycles
- * @oldest:		Oldest counter value of the current clocksource which
- *			converts at all, in cycles
+ * @mask:		Mask of the counter
  * @newest:		The present counter value, in cycles
+ * @nr_reaches:		Number of @reach, with growing bounds
+ * @reach:		The oldest counter value for each bound. That of the last one
+ *			is the oldest which converts at all.
  *
- * Both oldest values are since the counter started anew, or may have. Where another
+ * The oldest values are since the counter started anew, or may have. Where another
  * clocksource was in use after them, values do not convert.
  */
 struct ktime_history_info {
-	enum clocksource_ids	cs_id;
-	u32			freq_khz;
-	u64			oldest_exact;
-	u64			oldest;
-	u64			newest;
+	enum clocksource_ids		cs_id;
+	u32				freq_khz;
+	u64				mask;
+	u64				newest;
+	unsigned int			nr_reaches;
+	struct ktime_history_reach	reach[KTIME_HISTORY_LEVELS];
 };
 
 #ifdef CONFIG_TK_HISTORY

@@ -135,6 +135,8 @@ static int retroconv_convert_chunk(enum clocksource_ids cs_id, clockid_t clock,
 		      offsetof(struct retroconv_time, error_ns));
 	static_assert(offsetof(struct ktime_cycles_time, status) ==
 		      offsetof(struct retroconv_time, status));
+	static_assert(RETROCONV_SUSPENDED == KTIME_CONVERSION_SUSPENDED);
+	static_assert(RETROCONV_REPEATED == KTIME_CONVERSION_REPEATED);
 
 	if (copy_from_user(cycles, ucycles, nr * sizeof(*cycles)))
 		return -EFAULT;
@@ -144,7 +146,7 @@ static int retroconv_convert_chunk(enum clocksource_ids cs_id, clockid_t clock,
 		return ret;
 
 	for (unsigned int i = 0; offset && i < nr; i++) {
-		if (!times[i].status)
+		if (times[i].status >= 0)
 			times[i].time = ktime_add(times[i].time, offset);
 	}
 
@@ -217,6 +219,12 @@ static long retroconv_get_info(struct retroconv_info __user *uinfo)
 	u32 usize;
 	int ret;
 
+	/* No byte of the stack is handed out */
+	static_assert(sizeof(info.reach[0]) == sizeof(u64) + 2 * sizeof(u32));
+	static_assert(sizeof(info) ==
+		      RETROCONV_INFO_SIZE_VER0 + 2 * sizeof(u64) + sizeof(info.reach));
+	static_assert(KTIME_HISTORY_LEVELS <= RETROCONV_MAX_REACHES);
+
 	ret = retroconv_get_size(uinfo, RETROCONV_INFO_SIZE_VER0, &usize);
 	if (ret)
 		return ret;
@@ -229,9 +237,15 @@ static long retroconv_get_info(struct retroconv_info __user *uinfo)
 	info.counter = retroconv_get_counter(hist.cs_id);
 	if (info.counter != RETROCONV_COUNTER_NONE) {
 		info.frequency_hz = hist.freq_khz * 1000ULL;
-		info.oldest_exact = hist.oldest_exact;
-		info.oldest = hist.oldest;
 		info.newest = hist.newest;
+		info.mask = hist.mask;
+		info.oldest_exact = hist.reach[0].oldest;
+		info.oldest = hist.reach[hist.nr_reaches - 1].oldest;
+		info.nr_reaches = hist.nr_reaches;
+		for (unsigned int i = 0; i < hist.nr_reaches; i++) {
+			info.reach[i].oldest = hist.reach[i].oldest;
+			info.reach[i].error_ns = hist.reach[i].error_ns;
+		}
 	}
 
 	return copy_struct_to_user(uinfo, usize, &info, sizeof(info), NULL);

@@ -2,290 +2,306 @@
 #ifndef _TK_HISTORY_INTERNAL_H
 #define _TK_HISTORY_INTERNAL_H
 
+#include <linux/bits.h>
 #include <linux/clocksource_ids.h>
 #include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/seqlock_types.h>
 #include <linux/tk_history.h>
 #include <linux/types.h>
 
 struct clocksource;
+struct clocksource_base;
 struct timekeeper;
 
 /*
- * The numbers of states and spans advance in steps of four. That leaves two
- * bits of tk_history::head for marks: an update is in flight, and there is no
- * state to be used, because there was none yet or a new installation begins.
+ * Entries of CLOCK_MONOTONIC: kernel/time/tk_history_long.c
  */
-#define TKH_STEP	4UL
-#define TKH_BUSY	1UL
-#define TKH_EMPTY	2UL
-#define TKH_MARKS	(TKH_BUSY | TKH_EMPTY)
 
-/*
- * Eras of each timekeeper. One begins whenever a clock is set, so a clock
- * which is set very often shortens the history.
- */
-#define TKH_NR_ERAS	64
+/* The clock was seen to step back where the entry begins */
+#define TKH_BROKEN		BIT(0)
+/* An installation begins with the entry, nothing merges across its beginning */
+#define TKH_INSTALLED		BIT(1)
 
-/* Bound of the error of the long history in nanoseconds */
-#define TKH_ERROR_NS	1
+/* Entries which are merged at the least */
+#define TKH_MERGE		4
 
-/* A counter which starts anew in a suspend stops within this time from its beginning */
-#define TKH_TAIL_NS	NSEC_PER_SEC
-
-/* The time stood still from the switch to this state on */
-#define TKH_SUSPENDED	BIT(0)
-
-/*
- * The installation began because its counter had started anew, and a suspend
- * ended within the installation or where it began
- */
-#define TKH_ANEW	BIT(0)
-#define TKH_RESUMED	BIT(1)
+#define TKH_MAX_LEVELS		KTIME_HISTORY_LEVELS
 
 /**
- * struct tkh_state - What readers used between two switches
- * @from:	Position of the switch to this state. It is in force for the
- *		positions above this one, up to and including the next @from.
- * @cycle_last:	Position to which @xtime_nsec belongs
- * @xtime_nsec:	Shifted nanoseconds at @cycle_last
- * @base:	CLOCK_MONOTONIC base in nanoseconds
- * @mult:	NTP adjusted multiplier
- * @shift:	Shift of the multiplication
- * @era:	Number of the era to which the state belongs
- * @flags:	TKH_* flags
- */
-struct tkh_state {
-	u64		from;
-	u64		cycle_last;
-	u64		xtime_nsec;
-	ktime_t		base;
-	u32		mult;
-	u32		shift;
-	u32		era;
-	u32		flags;
-};
-
-/**
- * struct tkh_span - One straight piece of the long history
- * @from:	Position of the switch to this span. It is valid for the
- *		positions above this one, up to and including the next @from.
- * @base:	CLOCK_MONOTONIC in nanoseconds at @from
- * @slope:	Multiplier with 32 fractional bits, 0 for a suspend
+ * struct tkh_entry - A straight piece of CLOCK_MONOTONIC
+ * @first:	First position. The entry lasts until the next one begins.
+ * @base:	Time at @first in nanoseconds
+ * @slope:	Shifted nanoseconds per cycle, with 32 fractional bits. 0 in a suspend.
  * @frac:	Shifted nanoseconds on top of @base, less than a nanosecond
- * @era:	Number of the era to which the span belongs
+ * @shift:	Binary logarithm of the shifted nanoseconds in a nanosecond, at most 32
+ * @error:	Bound of the error: 0 if the entry is exact, otherwise
+ *		2^(@error - 1) nanoseconds
+ * @flags:	TKH_BROKEN and TKH_INSTALLED
+ */
+struct tkh_entry {
+	u64	first;
+	ktime_t	base;
+	u64	slope;
+	u32	frac;
+	u8	shift;
+	u8	error;
+	u8	flags;
+};
+
+/**
+ * struct tkh_level - A ring of entries, and the entry on its way to there
+ * @ring:	Entries, the oldest one is number @tail
+ * @size:	Size of @ring, a power of two
+ * @head:	Number of the next entry to be stored in @ring
+ * @tail:	Number of the oldest entry in @ring
+ * @open:	The entry which the next one to leave the level before may
+ *		become part of, with the lowest slope that it can get. It lies
+ *		between @ring and the level before.
+ * @high:	The highest slope that @open can get
+ * @error:	Bound of what is merged in this level, as tkh_entry::error
+ * @has_open:	There is @open. Never true of the first level.
+ * @merging:	@open may grow, it is not an entry as it was in the level before
+ */
+struct tkh_level {
+	struct tkh_entry	*ring;
+	unsigned int		size;
+	unsigned int		head;
+	unsigned int		tail;
+	struct tkh_entry	open;
+	u64			high;
+	u8			error;
+	bool			has_open;
+	bool			merging;
+};
+
+/**
+ * struct tkh_level_size - How large a level is
+ * @size:	Number of entries in the ring, a power of two
+ * @error:	Bound of what is merged in the level, as tkh_entry::error. 0 for
+ *		the first level, and growing from level to level.
+ */
+struct tkh_level_size {
+	unsigned int	size;
+	u8		error;
+};
+
+/**
+ * struct tkh_entries - All entries, from the newest level to the oldest one
+ * @level:	The levels. The first one holds exact entries only.
+ * @nr_levels:	Number of levels
  *
- * The shift is that of the era.
+ * The chain of entries, from the oldest to the newest, is: the ring of the last
+ * level, its open entry, ..., the ring of level 1, its open entry, the ring of
+ * level 0. All entries have different first positions, which grow along the chain.
  */
-struct tkh_span {
-	u64		from;
-	ktime_t		base;
-	u64		slope;
-	u32		frac;
-	u32		era;
+struct tkh_entries {
+	struct tkh_level	level[TKH_MAX_LEVELS];
+	unsigned int		nr_levels;
 };
 
-/**
- * struct tkh_open - The span which is still growing
- * @span:	The span, with the lowest slope that it can get
- * @nr:		Number of the span
- * @to:		Last position of the span, 0 if there is none
- * @end:	CLOCK_MONOTONIC in nanoseconds at @to
+/* Numbers begin just before they overflow, so that each boot and each test gets there */
+#define TKH_FIRST		(-16U)
+
+static inline struct tkh_entry *tkh_entry_at(const struct tkh_level *level, unsigned int nr)
+{
+	return &level->ring[nr & (level->size - 1)];
+}
+
+static inline u32 tkh_error_ns(u8 error)
+{
+	return error ? BIT(error - 1) : 0;
+}
+
+/* Time of @entry at @pos in nanoseconds, rounded down */
+static __always_inline ktime_t tkh_entry_time(const struct tkh_entry *entry, u64 pos)
+{
+	u64 cycles = pos - entry->first;
+
+	return entry->base + mul_u64_u32_add_u64_shr(cycles, entry->slope >> 32,
+			entry->frac + mul_u64_u32_shr(cycles, (u32)entry->slope, 32),
+			entry->shift);
+}
+
+void tkh_entries_init(struct tkh_entries *entries, const struct tkh_level_size *sizes,
+		      unsigned int nr_levels, struct tkh_entry *rings);
+void tkh_entries_make_room(struct tkh_entries *entries);
+void tkh_entries_push(struct tkh_entries *entries, struct tkh_entry entry);
+const struct tkh_entry *tkh_entries_find(const struct tkh_entries *entries, u64 pos,
+					 const struct tkh_entry **next);
+bool tkh_entries_oldest(const struct tkh_entries *entries, unsigned int level, u64 *pos);
+
+/*
+ * The history: kernel/time/tk_history.c
  */
-struct tkh_open {
-	struct tkh_span	span;
-	unsigned long	nr;
-	u64		to;
-	ktime_t		end;
-};
+
+/* The counter had started anew when the installation began */
+#define TKH_ANEW		BIT(0)
+/* A suspend ended where the installation began, or within it if it is not recorded */
+#define TKH_RESUMED		BIT(1)
 
 /**
- * struct tkh_fit - What only the writer knows about the span which is growing
- * @high:	The highest slope that the span can get
- * @len:	Length of the span's first state in cycles
- * @mult:	Multiplier of the span's first state
- * @shift:	Shift of the multiplication
- * @flags:	TKH_* flags
- */
-struct tkh_fit {
-	u64		high;
-	u64		len;
-	u32		mult;
-	u32		shift;
-	u32		flags;
-};
-
-/**
- * struct tkh_offsets - Offsets from CLOCK_MONOTONIC, in nanoseconds
- * @real:	To CLOCK_REALTIME
- * @boot:	To CLOCK_BOOTTIME
- * @tai:	To CLOCK_TAI, or to the auxiliary clock whose history this is
- */
-struct tkh_offsets {
-	ktime_t		real;
-	ktime_t		boot;
-	ktime_t		tai;
-};
-
-/**
- * struct tkh_era - What many consecutive states have in common
- * @clock:		The clocksource, which may be gone if the era is not the newest
- * @cs_id:		ID of @clock, CSID_GENERIC for a time without history
- * @prev:		Number of the last era of the previous installation
- * @first:		Position of the first counter value of the installation
- * @bias:		Position minus counter value, modulo the counter's mask
- * @mask:		Mask of the counter
- * @raw_cycle_last:	Position to which @raw_xtime_nsec belongs
- * @raw_xtime_nsec:	Shifted nanoseconds of CLOCK_MONOTONIC_RAW
- * @raw_base:		CLOCK_MONOTONIC_RAW base in nanoseconds
+ * struct tkh_installation - The time in which one clocksource counts without a break
+ * @first:		First position
+ * @bias:		Position minus counter value, modulo the counter's range
+ * @again:		Highest counter value which the counter is known to have had
+ *			before it started anew, 0 if it has not
+ * @raw_base:		CLOCK_MONOTONIC_RAW at @first in nanoseconds
+ * @raw_frac:		Shifted nanoseconds on top of @raw_base
  * @raw_mult:		Multiplier of CLOCK_MONOTONIC_RAW
- * @raw_shift:		Shift of the multiplication
- * @offs:		Offsets to the other clocks
- * @clock_was_set_seq:	Sequence number of clock was set events
+ * @offs_boot:		Offset from CLOCK_MONOTONIC to CLOCK_BOOTTIME in nanoseconds
+ * @base_offset:	Offset from base clock to clocksource in cycles of the latter
+ * @base_num:		Numerator of the ratio from base clock to clocksource
+ * @base_den:		Denominator of that ratio
+ * @cs_id:		ID of the clocksource, CSID_GENERIC if it is not recorded
+ * @base_id:		ID of its base clock, CSID_GENERIC for none
+ * @lacks:		Bits which the counter lacks to 64
+ * @shift:		Shift of CLOCK_MONOTONIC_RAW and of CLOCK_MONOTONIC
  * @cs_was_changed_seq:	Sequence number of clocksource change events
  * @flags:		TKH_ANEW and TKH_RESUMED
- * @base_id:		ID of the base clock of @clock, CSID_GENERIC for none
- * @base_num:		Numerator of the ratio from base clock to @clock
- * @base_den:		Denominator of the ratio from base clock to @clock
- * @base_offset:	Offset from base clock to @clock in cycles of @clock
  */
-struct tkh_era {
-	struct clocksource	*clock;
-	enum clocksource_ids	cs_id;
-	u32			prev;
-	u64			first;
-	u64			bias;
-	u64			mask;
-	u64			raw_cycle_last;
-	u64			raw_xtime_nsec;
-	ktime_t			raw_base;
-	u32			raw_mult;
-	u32			raw_shift;
-	struct tkh_offsets	offs;
-	u32			clock_was_set_seq;
-	u8			cs_was_changed_seq;
-	u8			flags;
-	enum clocksource_ids	base_id;
-	u32			base_num;
-	u32			base_den;
-	u64			base_offset;
+struct tkh_installation {
+	u64	first;
+	u64	bias;
+	u64	again;
+	ktime_t	raw_base;
+	u32	raw_frac;
+	u32	raw_mult;
+	ktime_t	offs_boot;
+	u64	base_offset;
+	u32	base_num;
+	u32	base_den;
+	u8	cs_id;
+	u8	base_id;
+	u8	lacks;
+	u8	shift;
+	u8	cs_was_changed_seq;
+	u8	flags;
 };
 
 /**
- * struct tkh_line - From position to time, whatever point it is given by
- * @offset:	Shifted nanoseconds at position 0, modulo 2^64
+ * struct tkh_wall - What a setting of the clock changes
+ * @first:		First position
+ * @offs:		Offset from CLOCK_MONOTONIC to CLOCK_REALTIME, or to the
+ *			auxiliary clock whose history this is, in nanoseconds
+ * @tai:		Offset from CLOCK_REALTIME to CLOCK_TAI in seconds
+ * @clock_was_set_seq:	Sequence number of clock was set events
+ */
+struct tkh_wall {
+	u64	first;
+	ktime_t	offs;
+	s32	tai;
+	u32	clock_was_set_seq;
+};
+
+/**
+ * struct tkh_line - From counter value to time, whatever point it is given by
+ * @offset:	Shifted nanoseconds at counter value 0, modulo 2^64
  * @mult:	Multiplier
  * @shift:	Shift of the multiplication
  */
 struct tkh_line {
-	u64		offset;
-	u32		mult;
-	u32		shift;
+	u64	offset;
+	u32	mult;
+	u32	shift;
 };
 
 /**
  * enum tkh_news - What is new in an update of the timekeeper
- * @TKH_NO_NEWS:	Nothing, it continues the newest state
+ * @TKH_NOTHING:	Nothing, it continues what is in force
  * @TKH_NEW_STATE:	The line of CLOCK_MONOTONIC
- * @TKH_NEW_ERA:	Something else that readers use, and possibly the line
- * @TKH_NEW_BASE:	The ratio to the base clock, which is an installation
- * @TKH_NEW_CLOCK:	The clocksource, or its counter has started anew
+ * @TKH_NEW_WALL:	An offset of a wall, and possibly the line
+ * @TKH_NEW_INSTALLATION: Something else, or a suspend ends. Positions go on with the
+ *			counter.
+ * @TKH_NEW_COUNTER:	The clocksource, or its counter has started anew
  */
 enum tkh_news {
-	TKH_NO_NEWS,
+	TKH_NOTHING,
 	TKH_NEW_STATE,
-	TKH_NEW_ERA,
-	TKH_NEW_BASE,
-	TKH_NEW_CLOCK,
+	TKH_NEW_WALL,
+	TKH_NEW_INSTALLATION,
+	TKH_NEW_COUNTER,
 };
 
 /**
  * struct tk_history - The history of one timekeeper
- * @head:		Number of the next state to be recorded, and TKH_MARKS
- * @tail:		Number of the oldest state which may be read
- * @span_tail:		Number of the oldest span which may be read
- * @era_tail:		Number of the oldest era which may be read
- * @states:		Ring of states
- * @spans:		Ring of spans
- * @eras:		Ring of eras
- * @nr_states:		Size of @states, a power of two
- * @nr_spans:		Size of @spans, a power of two
- * @nr_eras:		Size of @eras, a power of two
- * @open:		The span which is growing, latched by @tail
- * @fit:		More about the span which is growing, writer only
+ * @seq:		Odd while an update is in flight which is recorded. All that a
+ *			lookup reads is read in place under it.
+ * @entries:		CLOCK_MONOTONIC
+ * @walls:		Ring of walls
+ * @installations:	Ring of installations
+ * @nr_walls:		Size of @walls, a power of two
+ * @nr_installations:	Size of @installations, a power of two
+ * @wall_head:		Number of the next wall
+ * @wall_tail:		Number of the oldest wall
+ * @inst_head:		Number of the next installation
+ * @inst_tail:		Number of the oldest installation
+ * @clock:		The clocksource of the newest installation, to read its counter.
+ *			NULL as long as no update has been recorded.
  *
  * Of the last update, or the one in flight, and the writer's only:
+ *
  * @news:		What is new in it
- * @flags:		TKH_* flags
+ * @suspended:		The time stands still from then on
+ * @was_suspended:	It stood still until then
  * @mono:		Line of CLOCK_MONOTONIC
  * @raw:		Line of CLOCK_MONOTONIC_RAW
- * @offs:		Offsets to the other clocks
- * @clock_was_set_seq:	Sequence number of clock was set events
- * @cs_was_changed_seq:	Sequence number of clocksource change events
- * @has_base:		The clocksource has a base clock
- * @resumed:		A suspend ends with it
- * @clock:		The clocksource
- * @switch_cycles:	Counter value at the switch
  * @cycles:		Counter value of cycle_last
- * @cycle_last:		Position of cycle_last
- * @renewed:		Position of cycle_last in the newest state
+ * @pos:		Position of cycle_last
+ * @switch_cycles:	Counter value at the switch
  *
  * The writer is serialized by the lock of the timekeeper.
  */
 struct tk_history {
-	unsigned long		head;
-	unsigned long		tail;
-	unsigned long		span_tail;
-	u32			era_tail;
-	struct tkh_state	*states;
-	struct tkh_span		*spans;
-	struct tkh_era		*eras;
-	unsigned int		nr_states;
-	unsigned int		nr_spans;
-	unsigned int		nr_eras;
-	struct tkh_open		open[2];
-	struct tkh_fit		fit;
+	seqcount_t		seq;
+	unsigned int		nr_walls;
+	unsigned int		nr_installations;
+	unsigned int		wall_head;
+	unsigned int		wall_tail;
+	unsigned int		inst_head;
+	unsigned int		inst_tail;
+	struct tkh_wall		*walls;
+	struct tkh_installation	*installations;
+	struct clocksource	*clock;
+	struct tkh_entries	entries;
 
 	enum tkh_news		news;
-	u32			flags;
+	bool			suspended;
+	bool			was_suspended;
 	struct tkh_line		mono;
 	struct tkh_line		raw;
-	struct tkh_offsets	offs;
-	u32			clock_was_set_seq;
-	u8			cs_was_changed_seq;
-	bool			has_base;
-	bool			resumed;
-	struct clocksource	*clock;
-	u64			switch_cycles;
 	u64			cycles;
-	u64			cycle_last;
-	u64			renewed;
+	u64			pos;
+	u64			switch_cycles;
 };
 
-/*
- * The numbers begin just before they overflow, so that every boot and every
- * test runs through the overflow instead of nobody ever.
- */
-#define TKH_FIRST		(-TKH_STEP * 16)
-#define TKH_FIRST_ERA		(-2U)
-
-/* The position before the first one, from which all lags of a counter are far away */
+/* The first position, from which all that a counter may lag behind is far away from 0 */
 #define TKH_ORIGIN		BIT_ULL(62)
 
-#define TK_HISTORY_INIT(_states, _nr_states, _spans, _nr_spans, _eras, _nr_eras) {	\
-	.head		= TKH_FIRST | TKH_EMPTY,	\
-	.tail		= TKH_FIRST,			\
-	.span_tail	= TKH_FIRST,			\
-	.era_tail	= TKH_FIRST_ERA,		\
-	.states		= _states,			\
-	.spans		= _spans,			\
-	.eras		= _eras,			\
-	.nr_states	= _nr_states,			\
-	.nr_spans	= _nr_spans,			\
-	.nr_eras	= _nr_eras,			\
-	.open		= { { .nr = TKH_FIRST } },	\
-}
+/**
+ * struct tkh_memory - Where a history has its rings
+ * @sizes:		Sizes of the levels
+ * @nr_levels:		Number of levels
+ * @rings:		Memory for the entries of all levels
+ * @walls:		Memory for the walls
+ * @nr_walls:		Number of walls, a power of two
+ * @installations:	Memory for the installations
+ * @nr_installations:	Number of installations, a power of two
+ */
+struct tkh_memory {
+	const struct tkh_level_size	*sizes;
+	unsigned int			nr_levels;
+	struct tkh_entry		*rings;
+	struct tkh_wall			*walls;
+	unsigned int			nr_walls;
+	struct tkh_installation		*installations;
+	unsigned int			nr_installations;
+};
 
-bool tkh_prepare(struct tk_history *h, const struct timekeeper *tk, bool suspended, bool was_set);
+void tkh_init(struct tk_history *h, const struct tkh_memory *memory);
+bool tkh_prepare(struct tk_history *h, const struct timekeeper *tk, bool suspended);
+void tkh_switch(struct tk_history *h);
+void tkh_record(struct tk_history *h, const struct timekeeper *tk);
 int tkh_convert(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
 		clockid_t clock, ktime_t *time, u32 *error_ns);
 void tkh_convert_batch(const struct tk_history *h, enum clocksource_ids cs_id, const u64 *cycles,
@@ -293,5 +309,6 @@ void tkh_convert_batch(const struct tk_history *h, enum clocksource_ids cs_id, c
 int tkh_convert_all(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
 		    struct ktime_conversion *conv);
 int tkh_get_info(const struct tk_history *h, struct ktime_history_info *info);
+const struct tk_history *tkh_get(clockid_t clock);
 
 #endif

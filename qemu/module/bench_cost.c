@@ -16,6 +16,7 @@
 #include <linux/delay.h>
 #include <linux/irqflags.h>
 #include <linux/module.h>
+#include <linux/overflow.h>
 #include <linux/prandom.h>
 #include <linux/sort.h>
 #include <linux/timecounter.h>
@@ -237,7 +238,8 @@ static void check_convert(const char *name, u64 cycles)
 {
 	ktime_t time;
 
-	if (ktime_convert_cycles(CSID_ARM_ARCH_COUNTER, cycles, CLOCK_REALTIME, &time))
+	/* There are flags where the time is not exact */
+	if (ktime_convert_cycles(CSID_ARM_ARCH_COUNTER, cycles, CLOCK_REALTIME, &time) < 0)
 		pr_err("cost: %s: no time\n", name);
 }
 
@@ -276,7 +278,7 @@ static void measure_batch(unsigned int nr, bool sorted)
 		ktime_history_get_info(&info);
 		for (unsigned int i = 0; i < nr; i++) {
 			cycles[i] = info.newest -
-				    mul_u64_u32_shr((info.newest - info.oldest_exact) / 4 * 3,
+				    mul_u64_u32_shr((info.newest - info.reach[0].oldest) / 4 * 3,
 						    prandom_u32_state(&random), 32);
 		}
 		if (sorted)
@@ -300,10 +302,11 @@ static void measure_conversions(void)
 {
 	struct ktime_history_info info;
 	struct ktime_conversion conv;
-	u64 start;
+	u64 start, middle;
+	char name[64];
 
-	/* A long history of as many spans as there can be, then a state per tick */
-	for (int i = 0; i < (1 << CONFIG_TK_HISTORY_SPAN_SHIFT) + 100; i++) {
+	/* As many entries as all levels can have, then a state per tick */
+	for (int i = 0; i < (5 << CONFIG_TK_HISTORY_SHIFT) + 100; i++) {
 		adjust(i & 1 ? HALF_A_STEP : -HALF_A_STEP);
 		/* Of different lengths */
 		msleep(1 + 10 * (i * 7 % 13));
@@ -321,9 +324,14 @@ static void measure_conversions(void)
 	start = info.newest;
 	COST_CONVERT("convert, 10 ms ago", start - 10 * NSEC_PER_MSEC + i);
 	COST_CONVERT("convert, 1 s ago", start - NSEC_PER_SEC + i);
-	COST_CONVERT("convert, oldest exact state", info.oldest_exact + i);
-	COST_CONVERT("convert, open span", info.oldest_exact - 2 * TICK_CYCLES + i);
-	COST_CONVERT("convert, oldest span", info.oldest + i);
+	COST_CONVERT("convert, oldest exact state", info.reach[0].oldest + i);
+	for (unsigned int level = 1; level < info.nr_reaches; level++) {
+		middle = (info.reach[level - 1].oldest + info.reach[level].oldest) / 2;
+		if (middle == info.reach[level].oldest)
+			continue;
+		snprintf(name, sizeof(name), "convert, within %u ns", info.reach[level].error_ns);
+		COST_CONVERT(name, middle + i);
+	}
 
 	for (unsigned int nr = 1; nr <= NR_BATCH; nr = nr == 1 ? 64 : nr == 64 ? 4096 : nr * 16) {
 		measure_batch(nr, true);
@@ -331,13 +339,14 @@ static void measure_conversions(void)
 	}
 }
 
-/* A history of its own, whose counter stands still while updates are made */
+/* A history of its own, whose counter moves by updates only, and when it is read */
 static struct timekeeper tk;
 static u64 fake_cycles;
 
+/* Where the clock is set, an update waits for the counter to move */
 static u64 read_fake(struct clocksource *cs)
 {
-	return fake_cycles;
+	return fake_cycles++;
 }
 
 static u64 read_real(struct clocksource *cs)
@@ -351,20 +360,21 @@ static struct clocksource clock = {
 	.max_raw_delta	= U64_MAX >> 1,
 };
 
-static unsigned long prepare, begin, end, lookup;
+static unsigned long init, prepare, do_switch, record, lookup;
+module_param_named(tkh_init, init, ulong, 0);
 module_param_named(tkh_prepare, prepare, ulong, 0);
-module_param_named(tkh_begin, begin, ulong, 0);
-module_param_named(tkh_end, end, ulong, 0);
+module_param_named(tkh_switch, do_switch, ulong, 0);
+module_param_named(tkh_record, record, ulong, 0);
 module_param_named(tkh_convert, lookup, ulong, 0);
 
 #define FAKE_TICK	2000
 
 static void fake_update(struct tk_history *h, s32 adjust)
 {
-	void (*tkh_begin)(struct tk_history *h) = (void *)begin;
-	void (*tkh_end)(struct tk_history *h, const struct timekeeper *tk) = (void *)end;
-	void (*tkh_prepare)(struct tk_history *h, const struct timekeeper *tk, bool suspended,
-			    bool was_set) = (void *)prepare;
+	bool (*tkh_prepare)(struct tk_history *h, const struct timekeeper *tk,
+			    bool suspended) = (void *)prepare;
+	void (*tkh_switch)(struct tk_history *h) = (void *)do_switch;
+	void (*tkh_record)(struct tk_history *h, const struct timekeeper *tk) = (void *)record;
 	struct tk_read_base *tkr = &tk.tkr_mono, *raw = &tk.tkr_raw;
 
 	tkr->cycle_last += FAKE_TICK;
@@ -377,9 +387,10 @@ static void fake_update(struct tk_history *h, s32 adjust)
 	raw->xtime_nsec &= BIT_ULL(raw->shift) - 1;
 	tkr->mult += adjust;
 	fake_cycles = tkr->cycle_last + 10;
-	tkh_prepare(h, &tk, false, false);
-	tkh_begin(h);
-	tkh_end(h, &tk);
+	if (tkh_prepare(h, &tk, false)) {
+		tkh_switch(h);
+		tkh_record(h, &tk);
+	}
 }
 
 /* Instructions of an update of a history, by what is new in it */
@@ -393,29 +404,48 @@ static void measure_update_kind(struct tk_history *h, const char *name, s32 adju
 	report(name, sum - none, LOOPS);
 }
 
+#define NR_FAKE		64
+
+struct fake {
+	struct tk_history	h;
+	struct tkh_wall		walls[NR_FAKE];
+	struct tkh_installation	installations[NR_FAKE];
+	struct tkh_entry	rings[];
+};
+
 static void measure_ring(unsigned int nr_states)
 {
 	int (*tkh_convert)(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
 			   clockid_t clock, ktime_t *time, u32 *error_ns) = (void *)lookup;
+	void (*tkh_init)(struct tk_history *h, const struct tkh_memory *memory) = (void *)init;
 	static const unsigned int ages[] = { 0, 1, 16, 256 };
-	unsigned int nr_spans = 64, nr_eras = 64;
+	/* The bounds are those of the system's history */
+	const struct tkh_level_size sizes[] = {
+		{ nr_states, 0 }, { nr_states, 1 }, { nr_states, 4 }, { nr_states, 7 },
+		{ nr_states / 2, 10 }, { nr_states / 4, 13 },
+	};
+	struct fake *fake;
 	struct tk_history *h;
 	ktime_t time;
 	char name[64];
 	u32 error_ns;
 
-	h = vzalloc(sizeof(*h) + nr_states * sizeof(*h->states) + nr_spans * sizeof(*h->spans) +
-		    nr_eras * sizeof(*h->eras));
-	if (!h) {
+	fake = vzalloc(struct_size(fake, rings, 5 * nr_states));
+	if (!fake) {
 		pr_err("cost: no memory for a ring of %u\n", nr_states);
 		return;
 	}
 
-	*h = (struct tk_history)
-		TK_HISTORY_INIT((void *)(h + 1), nr_states,
-				(void *)(h + 1) + nr_states * sizeof(*h->states), nr_spans,
-				(void *)(h + 1) + nr_states * sizeof(*h->states) +
-				nr_spans * sizeof(*h->spans), nr_eras);
+	h = &fake->h;
+	tkh_init(h, &(struct tkh_memory) {
+		.sizes			= sizes,
+		.nr_levels		= ARRAY_SIZE(sizes),
+		.rings			= fake->rings,
+		.walls			= fake->walls,
+		.nr_walls		= NR_FAKE,
+		.installations		= fake->installations,
+		.nr_installations	= NR_FAKE,
+	});
 	clock.read = read_fake;
 	tk = (struct timekeeper) {
 		.tkr_mono	= { .clock = &clock, .mask = clock.mask, .mult = 1U << 24, .shift = 24 },
@@ -434,8 +464,8 @@ static void measure_ring(unsigned int nr_states)
 		pr_info("cost: (of which the simulation's own is not subtracted: %llu)\n",
 			div_u64(none, LOOPS));
 		measure_update_kind(h, "record, new state", 1, false);
-		measure_update_kind(h, "record, new state and span", 100000, false);
-		measure_update_kind(h, "record, new era", 1, true);
+		measure_update_kind(h, "record, new state, nothing to merge", 100000, false);
+		measure_update_kind(h, "record, new state and wall", 1, true);
 		for (unsigned int i = 0; i < 2 * nr_states + 100; i++)
 			fake_update(h, i & 1 ? 1 : -1);
 	}
@@ -453,7 +483,7 @@ static void measure_ring(unsigned int nr_states)
 		COST(name, tkh_convert(h, clock.id, from + (i & 7), CLOCK_REALTIME, &time,
 				       &error_ns));
 	}
-	vfree(h);
+	vfree(fake);
 }
 
 static void measure_history(void)

@@ -3,7 +3,7 @@
 #
 # The KUnit suites of the series on the running kernel, with an auxiliary clock where
 # there are any.
-suites='tk_history crosststamp'
+suites='tk_history tk_history_long crosststamp'
 dir=/sys/kernel/debug/kunit
 
 ! zcat /proc/config.gz | grep -qx CONFIG_POSIX_AUX_CLOCKS=y ||

@@ -39,6 +39,8 @@ complains()
 }
 
 field() { sed -n "s/^$1  *//p" "$2"; }
+# A bound of the error in nanoseconds
+limit() { echo "$1" | awk '/us$/ { f = 1e3 } /ms$/ { f = 1e6 } { printf "%d\n", $1 * (f ? f : 1) }'; }
 # In nanoseconds: the clock, rounded down to microseconds, and a time that the
 # tool has told, without the leading zeros that would make it octal
 now() { adjtimex | awk '/tv_sec/ { s = $2 } /tv_usec/ { printf "%d%06d000\n", s, $2 }'; }
@@ -50,6 +52,14 @@ between()
 	echo "# not $1 <= $2 <= $3"
 	return 1
 }
+# The time $2 with its bound is that of a value which was $1: not early, and not too late
+within()
+{
+	case $2 in
+	*+-*) between "$(ns "$1")" "$(ns "$2")" $(($(ns "$1") + $(limit "${2#*+-}"))) ;;
+	*) [ "$1" = "$2" ] ;;
+	esac
+}
 counter() { $tool now | sed -n 's/^counter  *//p'; }
 # The time of $1, or nothing
 time_of() { $tool convert --clock realtime "$1" | cut -d' ' -f2; }
@@ -58,7 +68,7 @@ time_of() { $tool convert --clock realtime "$1" | cut -d' ' -f2; }
 date -s @1600000000 >/dev/null
 
 echo 'KTAP version 1'
-echo 1..35
+echo 1..41
 
 is 0 $tool --help && grep -qx 'EXIT STATUS' out && ! grep -q '::' out && [ ! -s err ] && cp out help &&
 	is 0 $tool -h && cmp out help && is 0 $tool convert -h && cmp out help
@@ -68,6 +78,12 @@ is 0 $tool info && [ "$(field counter out)" = CNTVCT_EL0 ] && [ -z "$(tr -d '\n 
 	oldest=$(field 'oldest ' out) exact=$(field 'oldest exact' out) && grep -q ', [0-9.]* s ago$' out &&
 	between 1 $((${oldest%%,*})) $((${exact%%,*})) && between 0 $((${exact%%,*})) $(($(field now out)))
 result 'info knows the counter and how far back'
+
+width=$(field width out)
+between 56 "${width% bits}" 64 && grep -q '^within 1ns  ' out && grep -q '^within 4.1us  ' out &&
+	[ "$(grep -c '^within [0-9.]*[mun]s  *0x[0-9a-f]*, [0-9.]* s ago$' out)" -eq 8 ] &&
+	awk '/ s ago$/ { if ($(NF - 2) < last) bad = 1; last = $(NF - 2) } END { exit bad }' out
+result 'info knows how far back each bound reaches'
 
 before=$(now)
 is 0 $tool now
@@ -123,9 +139,12 @@ dec=$((value))
 	[ "$(time_of "0X$(printf %016X $dec)")" = "$told" ]
 result 'decimal and hexadecimal numbers'
 
-is 1 $tool convert 0xffffffffffffffff 0x10000000000000000 "$value" &&
-	[ "$(cat err)" = 'retroconv: 0xffffffffffffffff: future
-retroconv: 0x10000000000000000: too large' ] && [ "$(wc -l <out)" -eq 1 ]
+# Days ahead, and before boot
+future=$((dec + (1 << 50)))
+is 1 $tool convert $future 0xffffffffffffffff 0x10000000000000000 "$value" &&
+	[ "$(cat err)" = "retroconv: $future: future
+retroconv: 0xffffffffffffffff: unknown
+retroconv: 0x10000000000000000: too large" ] && [ "$(wc -l <out)" -eq 1 ]
 result 'convert says why there is no time, and goes on'
 
 complains 'no command' $tool && complains "no command 'tell'" $tool tell &&
@@ -138,6 +157,7 @@ complains 'no command' $tool && complains "no command 'tell'" $tool tell &&
 	complains "no clock 'cpu'" $tool convert --clock cpu 1 &&
 	complains 'needs an argument' $tool convert --clock &&
 	complains "no option '--field" $tool convert --field 1 1 &&
+	complains "no option '--plain" $tool info --plain &&
 	complains "what is 'x'" $tool info x && complains "what is 'x'" $tool now x
 result 'wrong arguments'
 
@@ -182,7 +202,7 @@ filter 0 in && cmp out expected && [ ! -s err ]
 result 'a word out of the history is left alone'
 
 echo 'ip 0xffff800012345678, 0xffff80001234567a' >in
-filter 1 in && cmp out in && grep -q '2 of 2 values not converted: 2 future' err
+filter 1 in && cmp out in && grep -q '2 of 2 values not converted: 2 unknown' err
 result 'unless there is no other'
 
 printf '# head line of a log\n  1 a [%d]:\t0x1\n2\tb %d\n3 c\n' $dec $dec >in
@@ -192,12 +212,12 @@ result 'a field'
 
 printf 'sh-7 [000] d..1. %d: switch: 100 %d: x\n[001]\t%d: step 7: x\n[001]\t18446744073709551615: x\n' \
 	$dec $dec $dec >in
-printf 'sh-7 [000] d..1. %s: switch: 100 %s: x\n[001]\t%s: step 7: x\n[001]\t18446744073709551615(future): x\n' \
+printf 'sh-7 [000] d..1. %s: switch: 100 %s: x\n[001]\t%s: step 7: x\n[001]\t18446744073709551615(unknown): x\n' \
 	"$T" "$T" "$T" >expected
 # As the manual page has it
 expression=$($tool --help | sed -n "s/.*--regex '\([^']*\)' trace$/\1/p")
 filter 1 --regex "$expression" in && cmp out expected &&
-	[ "$(cat err)" = 'retroconv: 1 of 4 values not converted: 1 future' ]
+	[ "$(cat err)" = 'retroconv: 1 of 4 values not converted: 1 unknown' ]
 result 'an expression with a subexpression'
 
 printf 't=%d%d\n%d\n' $dec $dec $dec >in
@@ -280,30 +300,73 @@ wait $pid && [ "$(cat out)" = "$T
 half $T whole" ]
 result 'and the next one when it is complete'
 
-# More changes of the frequency than there are states take the value to the long history
+# A value of a clock that dithers between two frequencies, and then so many changes of the
+# frequency that its time leaves the exact history
+sleep 1
+bent=$(counter)
+fresh=$(time_of "$bent")
+sleep 1
 i=0
-while [ $i -lt 800 ]; do
+bound=
+until [ "$bound" != "${bound%+-*}" ] || [ $i -eq 4000 ]; do
 	adjtimex -f $((20000000 + (i & 1) * 10000000)) >/dev/null
 	i=$((i + 1))
+	[ $((i % 50)) -ne 0 ] || bound=$(time_of "$bent")
 done
-bound=$(time_of "$value")
-[ "$bound" != "${bound%+-1ns}" ] && between "$(ns "$T")" "$(ns "$bound")" $(($(ns "$T") + 1))
-result "a bound of the error, $T and $bound"
-echo "at $value" >in
+# Without an offset there is nothing to be adjusted, and all stays where it is
+adjtimex -f 0 >/dev/null
+sleep 2
+bound=$(time_of "$bent")
+later=$(time_of "$value")
+echo "# $fresh is $bound after $i changes, and $T is $later"
+[ "$fresh" = "${fresh%+-*}" ] && echo "$bound" | grep -q '^[0-9]*[.][0-9]\{9\}+-[0-9.]*[num]s$' && within "$fresh" "$bound" &&
+	within "$T" "$later"
+result 'a bound of the error'
+echo "at $bent" >in
 filter 0 in && [ "$(cat out)" = "at $bound" ]
 result 'in the filter, too'
-[ "$($tool convert --clock raw "$value" | grep -c '+-')" -eq 0 ]
+[ "$($tool convert --clock raw "$bent" | grep -c '+-')" -eq 0 ]
 result 'but not where the time is exact'
+# The first bound that reaches back to the value, or a smaller one
+is 0 $tool info && sed -n 's/^within \([^ ]*\)  *\(0x[0-9a-f]*\),.*/\1 \2/p' out | {
+	while read -r name reach; do
+		[ $((reach)) -gt $((bent)) ] || break
+	done
+	between 1 "$(limit "${bound#*+-}")" "$(limit "$name")"
+} && exact=$(field 'oldest exact' out) && between $((bent)) $((${exact%%,*})) $(($(field now out)))
+result 'and as info tells'
 
-# More settings of the clock than there are eras, and it is forgotten
+plain=${bound%+-*}
+dec=$((bent))
+[ "$($tool convert --plain --clock realtime "$bent")" = "$bent $plain" ] && is 0 $tool now --plain && ! grep -q '[+(]' out &&
+	[ "$($tool convert --plain --iso --clock realtime "$bent")" = "$bent $(date -u -d "@${plain%.*}" +%Y-%m-%dT%H:%M:%S).${plain#*.}Z" ]
+result 'no bound with --plain'
+printf '{"cycles": %d, "cpu": 1}\n{"cycles": %d, "cpu": 2}\n' $dec $future >in
+printf '{"cycles": %s, "cpu": 1}\n{"cycles": %d(future), "cpu": 2}\n' "$bound" $future >expected
+filter 1 --regex '"cycles": *([0-9]+)' in && cmp out expected &&
+	printf '{"cycles": %s, "cpu": 1}\n{"cycles": %d, "cpu": 2}\n' "$plain" $future >expected &&
+	filter 1 --plain --regex '"cycles": *([0-9]+)' in && cmp out expected &&
+	[ "$(cat err)" = 'retroconv: 1 of 2 values not converted: 1 future' ]
+result 'JSON stays JSON with --plain'
+printf 'cpu,cycles\n1,%d\n2,%s\n' $dec "$bent" >in
+printf 'cpu,cycles\n1,%s\n2,%s\n' "$bound" "$bound" >expected
+filter 0 --regex ',([0-9a-fx]+)$' in && cmp out expected &&
+	printf 'cpu,cycles\n1,%s\n2,%s\n' "$plain" "$plain" >expected &&
+	filter 0 --plain --regex ',([0-9a-fx]+)$' in && cmp out expected
+result 'and CSV'
+
+# More settings of the clock than the history keeps, and the real time is forgotten
 i=0
-while [ $i -lt 70 ]; do
+while [ $i -lt 300 ]; do
 	date -s "@$(date +%s)" >/dev/null
 	i=$((i + 1))
 done
 echo "at $value, $($tool now | sed -n 's/^counter  *//p')" >in
-is 1 $tool convert "$value" && [ "$(cat err)" = "retroconv: $value: too old" ] &&
+is 1 $tool convert --clock realtime "$value" && [ "$(cat err)" = "retroconv: $value: too old" ] &&
 	filter 0 in && grep -q "^at $value, [0-9]*[.][0-9]*$" out &&
 	filter 1 --regex '0x[0-9a-f]+' in && grep -q "^at $value(too old), [0-9]*[.][0-9]*$" out &&
 	grep -qx 'retroconv: 1 of 2 values not converted: 1 too old' err
 result 'too old'
+is 1 $tool convert --clock tai "$value" && is 0 $tool convert --clock boottime "$value" &&
+	is 0 $tool convert --clock monotonic "$value" && is 0 $tool convert --clock raw "$value"
+result 'for the clocks that were set, and for no other'

@@ -100,12 +100,12 @@ else
 	echo "ok 4 each CPU converted values in NMI # SKIP without irqchip.gicv3_pseudo_nmi=1"
 fi
 # Half of the exact ones were in the newest state, for sure
-exact=$(count exact) spans=$(count 'from spans') wrong=$(count wrong)
-[ "$spans" -gt 0 ] && [ "$(count evicted)" -lt $((exact / 4)) ]
-result $? 'values were old enough for spans, and most not too old'
+exact=$(count exact) merged=$(count merged) wrong=$(count wrong)
+[ "$merged" -gt 0 ] && [ "$(count evicted)" -lt $((exact / 4)) ]
+result $? 'values were old enough for the long history, and most not too old'
 {
-	echo "$((exact + spans + gaps + wrong)) answers checked, $wrong wrong, in $seconds s"
-	echo "$exact the same number, $spans within the bound of a span, $gaps within a suspend; $(count evicted) values were too old, $(count lost) from before a suspend with another clocksource"
+	echo "$((exact + merged + gaps + wrong)) answers checked, $wrong wrong, in $seconds s"
+	echo "$exact the same number, $merged within the bound of a merged entry, $gaps within a suspend; $(count evicted) values were too old, $(count lost) from before a suspend with another clocksource"
 	echo "$(count 'in tasks') in tasks, $(count 'in softirqs') in softirqs, $(count 'in interrupts') in interrupts, $(count 'in NMIs') in NMIs; $(count refused) refused there for an update in flight"
 	echo "meanwhile $(count 'changes of the clock') changes of the clock, $changes of the clocksource, $(count suspends) suspends"
 } | while read -r line; do

@@ -11,6 +11,7 @@
 #include <regex.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,11 +75,21 @@ static const struct {
 	{ 0,		"unknown" },
 };
 
+/* What may be remarkable about a time */
+static const struct {
+	int		flag;
+	const char	*text;
+} marks[] = {
+	{ RETROCONV_SUSPENDED,	"suspended" },
+	{ RETROCONV_REPEATED,	"repeated" },
+};
+
 /**
  * struct options - The command line
  * @clock:	Index into clocks[], -1 if there is none given
  * @iso:	Show dates
  * @hex:	Numbers are hexadecimal
+ * @plain:	Show times without bounds and marks
  * @field:	Number of the field that is the value, 0 for none
  * @regex:	The value is what this matches, NULL for none
  * @re:		@regex compiled
@@ -87,6 +98,7 @@ static struct options {
 	int		clock;
 	bool		iso;
 	bool		hex;
+	bool		plain;
 	unsigned long	field;
 	const char	*regex;
 	regex_t		re;
@@ -193,6 +205,45 @@ static unsigned int reason(int status)
 	return i;
 }
 
+/* A bound of the error in a readable unit, rounded up */
+static const char *bound_text(__u32 error_ns)
+{
+	static const char * const units[] = { "us", "ms", "s" };
+	unsigned int unit = 0;
+	unsigned long long tenths;
+	static char text[16];
+
+	/* A larger one has no room in it */
+	if (error_ns == UINT32_MAX)
+		return ">4.2s";
+	if (error_ns < 1000) {
+		snprintf(text, sizeof(text), "%uns", error_ns);
+		return text;
+	}
+
+	tenths = DIV_ROUND_UP(error_ns, 100ULL);
+	for (; tenths >= 10000 && unit < ARRAY_SIZE(units) - 1; unit++)
+		tenths = DIV_ROUND_UP(tenths, 1000);
+	snprintf(text, sizeof(text), "%llu.%llu%s", tenths / 10, tenths % 10, units[unit]);
+	return text;
+}
+
+static void print_marks(const struct retroconv_time *time)
+{
+	int flags = time->status;
+
+	if (time->error_ns)
+		printf("+-%s", bound_text(time->error_ns));
+	for (unsigned int i = 0; i < ARRAY_SIZE(marks); i++) {
+		if (flags & marks[i].flag)
+			printf("(%s)", marks[i].text);
+		flags &= ~marks[i].flag;
+	}
+	/* Of a newer kernel */
+	if (flags)
+		printf("(0x%x)", flags);
+}
+
 static void print_time(const struct retroconv_time *time)
 {
 	long long sec = time->ns / NSEC_PER_SEC, ns = time->ns % NSEC_PER_SEC;
@@ -213,8 +264,8 @@ static void print_time(const struct retroconv_time *time)
 		printf("%s%lld.%09lld", time->ns < 0 ? "-" : "",
 		       sec < 0 ? -sec : sec, ns < 0 ? -ns : ns);
 	}
-	if (time->error_ns)
-		printf("+-%uns", time->error_ns);
+	if (!options.plain)
+		print_marks(time);
 }
 
 /* Numbers */
@@ -375,14 +426,14 @@ static void write_batch(const char **done)
 		if (place->large)
 			time->status = -EOVERFLOW;
 		fwrite(*done, 1, place->from - *done, stdout);
-		if (!time->status) {
+		if (time->status >= 0) {
 			print_time(time);
 		} else {
 			unsigned int r = reason(time->status);
 
 			filter.failed[r]++;
 			fwrite(place->from, 1, place->to - place->from, stdout);
-			if (!guess())
+			if (!guess() && !options.plain)
 				printf("(%s)", reasons[r].text);
 		}
 		*done = place->to;
@@ -549,7 +600,7 @@ static int do_convert(int argc, char **argv)
 			convert(default_clock(1), &value, &time, 1);
 			break;
 		}
-		if (time.status) {
+		if (time.status < 0) {
 			flush();
 			fprintf(stderr, "retroconv: %s: %s\n", *argv,
 				reasons[reason(time.status)].text);
@@ -582,7 +633,7 @@ static int do_now(int argc, char **argv)
 	printf("%-10s 0x%llx\n", "counter", info.newest);
 	for (int clock = first; clock <= last; clock++) {
 		convert(clock, &info.newest, &time, 1);
-		if (time.status) {
+		if (time.status < 0) {
 			die("0x%llx, which is now, has no time on %s: %s", info.newest,
 			    clocks[clock].name, reasons[reason(time.status)].text);
 		}
@@ -593,32 +644,53 @@ static int do_now(int argc, char **argv)
 	return OK;
 }
 
+/* An old kernel does not tell it */
+static __u64 mask(void)
+{
+	return info.mask ?: UINT64_MAX;
+}
+
 static void print_reach(const char *what, __u64 cycles)
 {
-	printf("%-13s 0x%llx", what, cycles);
-	if (info.frequency_hz)
-		printf(", %.3f s ago", (double)(info.newest - cycles) / info.frequency_hz);
+	printf("%-14s 0x%llx", what, cycles);
+	if (info.frequency_hz) {
+		printf(", %.3f s ago",
+		       (double)((info.newest - cycles) & mask()) / info.frequency_hz);
+	}
 	putchar('\n');
 }
 
 static int do_info(int argc, char **argv)
 {
+	unsigned int nr_reaches;
+
 	if (argc)
 		die("info: what is '%s'?", *argv);
 
 	open_device();
 	need_counter();
-	printf("%-13s %s\n", "counter",
+	printf("%-14s %s\n", "counter",
 	       info.counter == RETROCONV_COUNTER_ARM_ARCH ? "CNTVCT_EL0" :
 	       info.counter == RETROCONV_COUNTER_X86_TSC ? "TSC" : "new to this program");
-	printf("%-13s %llu Hz\n", "frequency", info.frequency_hz);
-	printf("%-13s 0x%llx\n", "now", info.newest);
+	if (info.mask)
+		printf("%-14s %d bits\n", "width", 64 - __builtin_clzll(info.mask));
+	printf("%-14s %llu Hz\n", "frequency", info.frequency_hz);
+	printf("%-14s 0x%llx\n", "now", info.newest);
 	print_reach("oldest exact", info.oldest_exact);
+	/* An old kernel has none of them. The first one is the line before. */
+	nr_reaches = info.nr_reaches < ARRAY_SIZE(info.reach) ? info.nr_reaches :
+								ARRAY_SIZE(info.reach);
+	for (unsigned int i = 1; i < nr_reaches; i++) {
+		char what[32];
+
+		snprintf(what, sizeof(what), "within %s", bound_text(info.reach[i].error_ns));
+		print_reach(what, info.reach[i].oldest);
+	}
 	print_reach("oldest", info.oldest);
 	return OK;
 }
 
-enum { CLOCK = 1, ISO = 2, HEX = 4, FIELD = 8, REGEX = 16, HELP = 32 };
+enum { CLOCK = 1, ISO = 2, HEX = 4, FIELD = 8, REGEX = 16, HELP = 32, PLAIN = 64 };
 
 static const struct command {
 	const char	*name;
@@ -626,9 +698,9 @@ static const struct command {
 	unsigned int	options;
 } commands[] = {
 	{ "info",	do_info,	HELP },
-	{ "now",	do_now,		HELP | CLOCK | ISO },
-	{ "convert",	do_convert,	HELP | CLOCK | ISO | HEX },
-	{ "filter",	do_filter,	HELP | CLOCK | ISO | HEX | FIELD | REGEX },
+	{ "now",	do_now,		HELP | CLOCK | ISO | PLAIN },
+	{ "convert",	do_convert,	HELP | CLOCK | ISO | PLAIN | HEX },
+	{ "filter",	do_filter,	HELP | CLOCK | ISO | PLAIN | HEX | FIELD | REGEX },
 };
 
 static int parse_clock(const char *name)
@@ -653,6 +725,7 @@ static void parse_options(const struct command *command, int argc, char **argv)
 	static const struct option all[] = {
 		{ "clock",	required_argument,	NULL,	CLOCK },
 		{ "iso",	no_argument,		NULL,	ISO },
+		{ "plain",	no_argument,		NULL,	PLAIN },
 		{ "hex",	no_argument,		NULL,	HEX },
 		{ "field",	required_argument,	NULL,	FIELD },
 		{ "regex",	required_argument,	NULL,	REGEX },
@@ -676,6 +749,9 @@ static void parse_options(const struct command *command, int argc, char **argv)
 			break;
 		case ISO:
 			options.iso = true;
+			break;
+		case PLAIN:
+			options.plain = true;
 			break;
 		case HEX:
 			options.hex = true;
