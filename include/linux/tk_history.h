@@ -11,8 +11,8 @@
 /**
  * DOC: Flags of a conversion
  *
- * They tell why a time is valid although it is not, or not known to be, what a
- * reader was told.
+ * They say why a valid time differs, or may differ, from what a reader of the clock
+ * got.
  *
  * KTIME_CONVERSION_SUSPENDED
  *	The counter had this value while the system was suspended, and nobody read
@@ -81,7 +81,7 @@ struct ktime_cycles_time {
 	int		status;
 };
 
-/* Bounds in nanoseconds of the history's levels, each of which reaches further back */
+/* Number of levels. Each has a larger bound than the one before, and lies further back. */
 #define KTIME_HISTORY_LEVELS		9
 
 /**
@@ -106,8 +106,8 @@ struct ktime_history_reach {
  * @reach:		The oldest counter value for each bound. That of the last one
  *			is the oldest which converts at all.
  *
- * The oldest values are since the counter started anew, or may have. Where another
- * clocksource was in use after them, values do not convert.
+ * The oldest values are not from before the counter started anew, or may have started
+ * anew. Newer values do not convert either if another clocksource was in use then.
  */
 struct ktime_history_info {
 	enum clocksource_ids		cs_id;

@@ -39,7 +39,7 @@
  * forward. Three things are kept by position, each in rings of a fixed size::
  *
  *   installations  |            I1            |           I2            |     I3
- *   walls          |   W1   |        W2               | W3 |          W4
+ *   walls          |   A1   |        A2               | A3 |          A4
  *   entries        | E1 |  E2   |  E3  | E4 | E5 | E6 |  E7  |   E8     |  E9
  *   position       ------------------------------------------------------------> now
  *
@@ -57,8 +57,8 @@
  * while nobody recorded it.
  *
  * An update which neither changes the line of CLOCK_MONOTONIC nor anything else continues
- * what is in force already. The recorder checks that first, and leaves the history alone
- * then, counter and all. A quiet system needs one entry for ever.
+ * what is in force already. The recorder checks for that first. If so, it neither writes to
+ * the history nor reads the counter. A clock that nobody adjusts needs a single entry.
  *
  * Axis: the positions start at TKH_ORIGIN, as a CPU whose counter lags behind may take
  * cycle_last back to before the first position.
@@ -86,8 +86,10 @@
  *
  * Hence c1 <= W <= c2. The new state's first position is the one after W. A reader of the
  * new state may have got W as well, if the counter does not advance between the switch and
- * the end of the write section. That matters only where the two lines differ, that is when
- * a clock is set or an installation begins. Then tkh_switch() waits for the counter to move.
+ * the end of the write section. When a clock is set or an installation begins, the two
+ * lines differ by a lot, and tkh_switch() waits for the counter to move. When the clock is
+ * slewed, they differ at W by what the change of the rate makes in the time since the update
+ * has read the counter, which is below a nanosecond as a rule.
  *
  * Readers which do not follow these sequence counts are not part of the promise: those of
  * the NMI safe fast timekeepers, see ktime_get_mono_fast_ns(), and copies of the timekeeper
@@ -125,8 +127,8 @@
  * The switch: If tkh_read_retry:A does not read from tkh_prepare:A of an
  * update or from a later store, then the counter value that LMM(tkh_now:A)
  * has read is not above W, which LMM(tkh_switch:A) reads in that update. So
- * no value that is not ahead of the counter belongs to an entry which the
- * lookup has not seen. Relies on mb() from tkh_prepare:A to tkh_switch:A
+ * the lookup has seen the entry of every value that the counter had reached
+ * when it read the counter. Relies on mb() from tkh_prepare:A to tkh_switch:A
  * matching read_seqcount_retry() at tkh_read_retry:A.
  *
  * Readers of the present: If the retry of a reader does not read from the
@@ -138,16 +140,16 @@
  * read_seqcount_retry(), and on write_seqcount_end() after tkh_switch:A
  * matching read_seqcount_begin().
  *
- * These are barriers for memory, and a counter is no memory. mb() waits for
- * the stores to complete: it is a DSB on arm64, MFENCE on x86 and BCR on
- * s390. LFENCE, RDTSCP and STCKE wait for it, and so does CNTVCT_EL0 behind
- * an ISB. Linux has no ISB ahead of CNTVCTSS_EL0, so that tkh_switch() has
- * its own. Towards a later load, arm64 makes the load depend on the counter
- * value. RDTSC and 32-bit arm do not: there a late reader can return a value
- * which is some cycles above W.
+ * These barriers order memory accesses, and reading a counter is none. But mb()
+ * also waits until earlier stores have completed: it is DSB on arm64, MFENCE on
+ * x86 and BCR on s390. LFENCE, RDTSCP and STCKE wait for it, and so does a read of
+ * CNTVCT_EL0 after an ISB. Linux has no ISB before CNTVCTSS_EL0, so tkh_switch()
+ * has its own. To order the counter read before later loads, arm64 makes a load
+ * depend on the counter value. Nothing does so for RDTSC and on 32-bit arm: there
+ * a late reader can return a value which is some cycles above W.
  */
 
-/* A counter which starts anew in a suspend stops within this time from its beginning */
+/* A counter which starts anew in a suspend has stopped this soon after the suspend began */
 #define TKH_TAIL_NS	NSEC_PER_SEC
 
 /* Counter reads until a counter has moved on. A counter of 1 MHz needs no more. */
@@ -163,14 +165,32 @@ static inline struct tkh_installation *tkh_inst(const struct tk_history *h, unsi
 	return &h->installations[nr & (h->nr_installations - 1)];
 }
 
-static inline struct tkh_installation *tkh_newest_inst(const struct tk_history *h)
+/*
+ * The newest of each. Readers take these pointers as they are until the sequence count is
+ * checked: any of them points into its ring.
+ */
+static __always_inline struct tkh_installation *tkh_newest_inst(const struct tk_history *h)
 {
-	return tkh_inst(h, h->inst_head - 1);
+	return READ_ONCE(h->inst);
 }
 
-static inline struct tkh_entry *tkh_newest_entry(const struct tk_history *h)
+static __always_inline struct tkh_wall *tkh_newest_wall(const struct tk_history *h)
 {
-	return tkh_entry_at(&h->entries.level[0], h->entries.level[0].head - 1);
+	return READ_ONCE(h->wall);
+}
+
+static __always_inline struct tkh_entry *tkh_newest_entry(const struct tk_history *h)
+{
+	return READ_ONCE(h->entry);
+}
+
+static void tkh_set_newest(struct tk_history *h)
+{
+	const struct tkh_level *level = &h->entries.level[0];
+
+	WRITE_ONCE(h->inst, tkh_inst(h, h->inst_head - 1));
+	WRITE_ONCE(h->wall, tkh_wall(h, h->wall_head - 1));
+	WRITE_ONCE(h->entry, tkh_entry_at(level, level->head - 1));
 }
 
 static __always_inline u64 tkh_mask(const struct tkh_installation *inst)
@@ -188,7 +208,7 @@ static __always_inline u64 tkh_cycles(const struct tkh_installation *inst, u64 p
  * Recording
  */
 
-/* Narrower counters have no ID, but nothing prevents it */
+/* No counter below 56 bits has an ID in the tree, but nothing enforces that */
 static bool tkh_is_recorded(const struct clocksource *clock)
 {
 	return clock->id != CSID_GENERIC && clock->mask >= CLOCKSOURCE_MASK(56);
@@ -221,7 +241,7 @@ static __always_inline ktime_t tkh_offs_of(const struct timekeeper *tk)
 
 static __always_inline bool tkh_same_wall(const struct tk_history *h, const struct timekeeper *tk)
 {
-	const struct tkh_wall *wall = tkh_wall(h, h->wall_head - 1);
+	const struct tkh_wall *wall = tkh_newest_wall(h);
 
 	return wall->offs == tkh_offs_of(tk) && wall->tai == tk->tai_offset &&
 	       wall->clock_was_set_seq == tk->clock_was_set_seq;
@@ -292,8 +312,8 @@ static enum tkh_news tkh_compare(struct tk_history *h, const struct timekeeper *
  * @tk:		The timekeeper, as it is about to be published
  * @suspended:	The time stands still from timekeeper::cycle_last on
  *
- * An update which only continues what is in force leaves the history alone. That is
- * how most updates are, and all that they cost.
+ * An update which only continues what is in force leaves the history alone. This check is
+ * all that it costs. While no NTP daemon adjusts the clock, nearly all updates are like that.
  *
  * To be called before readers of @tk are blocked, with the lock of the timekeeper held.
  * Nothing that readers use may change in @tk from here to tkh_record().
@@ -324,14 +344,14 @@ void tkh_switch(struct tk_history *h)
 {
 	struct clocksource *clock = h->clock;
 
-	/* Nothing to switch from that could be converted */
+	/* No value of what ends here can be converted, so that the switch does not matter */
 	if (h->news == TKH_NOTHING || !clock || !tkh_is_recorded(clock))
 		return;
 
 	/*
 	 * Make tkh_prepare:A and the stores to the readers' sequence counts visible
-	 * before tkh_switch:A, pairs with tkh_read_retry:A. smp_mb() is not enough,
-	 * see "The switch" above.
+	 * before tkh_switch:A, pairs with tkh_read_retry:A. smp_mb() is not enough, as
+	 * it does not order the counter, see the end of "Ordering" above.
 	 */
 	mb();
 #ifdef isb
@@ -400,7 +420,7 @@ static u64 tkh_had_before(const struct tk_history *h, const struct clocksource *
 	return 0;
 }
 
-/* Time of @tkr at so many cycles after its cycle_last: nanoseconds, and shifted ones on top */
+/* Time of @tkr @cycles after its cycle_last. The shifted nanoseconds on top go to @frac. */
 static ktime_t tkh_anchor(const struct tk_read_base *tkr, u64 cycles, u32 *frac)
 {
 	*frac = (tkr->xtime_nsec + cycles * tkr->mult) & (BIT_ULL(tkr->shift) - 1);
@@ -435,7 +455,8 @@ static void tkh_push_installation(struct tk_history *h, const struct timekeeper 
 	inst.lacks = 64 - fls64(clock->mask);
 	inst.shift = raw->shift;
 	inst.raw_mult = raw->mult;
-	inst.raw_base = tkh_anchor(raw, first - h->pos, &inst.raw_frac);
+	/* In a suspend, it stands still from cycle_last on */
+	inst.raw_base = tkh_anchor(raw, h->suspended ? 0 : first - h->pos, &inst.raw_frac);
 	inst.offs_boot = tk->offs_boot;
 	inst.cs_was_changed_seq = tk->cs_was_changed_seq;
 	if (base) {
@@ -454,7 +475,7 @@ static void tkh_push_installation(struct tk_history *h, const struct timekeeper 
 static void tkh_push_wall(struct tk_history *h, const struct timekeeper *tk, u64 first)
 {
 	/* What was in force for no position is replaced */
-	if (h->wall_head != h->wall_tail && tkh_wall(h, h->wall_head - 1)->first == first)
+	if (h->wall_head != h->wall_tail && tkh_newest_wall(h)->first == first)
 		h->wall_head--;
 	if (h->wall_head - h->wall_tail == h->nr_walls)
 		h->wall_tail++;
@@ -488,7 +509,8 @@ static void tkh_push_entry(struct tk_history *h, const struct timekeeper *tk, u6
  *
  * To be called when readers of @tk are not blocked any more, with the lock of the
  * timekeeper held. Does nothing if there is nothing to record. The cost does not depend
- * on the size of the history.
+ * on the size of the history, except that a new counter is searched for in the older
+ * installations.
  */
 void tkh_record(struct tk_history *h, const struct timekeeper *tk)
 {
@@ -506,6 +528,7 @@ void tkh_record(struct tk_history *h, const struct timekeeper *tk)
 	if (h->news >= TKH_NEW_INSTALLATION || h->suspended != h->was_suspended ||
 	    !tkh_same_line(&h->mono, &mono))
 		tkh_push_entry(h, tk, first);
+	tkh_set_newest(h);
 
 	write_seqcount_end(&h->seq);				/* LMM(tkh_record:A) */
 }
@@ -573,20 +596,22 @@ static __always_inline bool tkh_read_begin(const struct tk_history *h, unsigned 
 			return false;
 		*seq = read_seqcount_begin(&h->seq);
 	}
-	kcsan_atomic_next(KCSAN_SEQLOCK_REGION_MAX);
+	/* A walk through the installations is longer than the region that KCSAN knows */
+	kcsan_nestable_atomic_begin();
 	return true;
 }
 
 /* True if the history has been written meanwhile: all that was read may be anything */
 static __always_inline bool tkh_read_retry(const struct tk_history *h, unsigned int seq)
 {
+	kcsan_nestable_atomic_end();
 	return read_seqcount_retry(&h->seq, seq);		/* LMM(tkh_read_retry:A) */
 }
 
 /*
  * Convert @cycles to a value of the counter of @inst, if @cs_id can be related to it. The
- * result is that of convert_clock(), plus the offset. What a base clock cannot have
- * counted yet stays ahead of all that its clocksource has.
+ * result is that of convert_clock(), plus the offset. A value whose conversion overflows
+ * becomes one far ahead of the counter, as the base clock cannot have reached it yet.
  */
 static noinline bool tkh_base_to_counter(const struct tkh_installation *inst,
 					 enum clocksource_ids cs_id, u64 *cycles)
@@ -631,7 +656,7 @@ static __always_inline u64 tkh_now(const struct tk_history *h, const struct tkh_
 	struct clocksource *clock = READ_ONCE(h->clock);
 
 	/* The counter may not be accessible while timekeeping is suspended */
-	if (unlikely(!newest->slope))
+	if (unlikely(!newest->slope || !clock))
 		return pos;
 
 	cycles = (clock->read(clock) + bias - pos) & mask;	/* LMM(tkh_now:A) */
@@ -649,7 +674,8 @@ static bool tkh_is_within(const struct tkh_installation *inst, u64 cycles, u32 n
 
 /*
  * Find the newest of the older installations which contains the counter value, and
- * its position there. Before, go through the newest one again, in which it is not.
+ * its position there. Start with the newest one, which does not contain it, to find out
+ * whether the value is ahead of it.
  *
  * A counter is not recorded while another clocksource is in use, nor while the system
  * is suspended if it starts anew in there. No older installation is asked for a value
@@ -800,7 +826,7 @@ static noinline const struct tkh_wall *tkh_older_wall_at(const struct tk_history
 /* The wall at @pos, NULL if it is older than all */
 static __always_inline const struct tkh_wall *tkh_wall_at(const struct tk_history *h, u64 pos)
 {
-	const struct tkh_wall *wall = tkh_wall(h, h->wall_head - 1);
+	const struct tkh_wall *wall = tkh_newest_wall(h);
 
 	return likely(pos >= wall->first) ? wall : tkh_older_wall_at(h, pos);
 }
@@ -826,13 +852,13 @@ static __always_inline int tkh_offset(const struct tk_history *h,
 		return -ERANGE;
 	*offs = wall->offs;
 	if (clock == CLOCK_TAI)
-		*offs += wall->tai * NSEC_PER_SEC;
+		*offs += ktime_set(wall->tai, 0);
 	return 0;
 }
 
 /*
- * What a clock is ahead of CLOCK_MONOTONIC in the suspend of @entry, interpolated, and by
- * how much that may be wrong: the true time is between the times at both ends
+ * Interpolate the offset from CLOCK_MONOTONIC to @clock in the suspend that was found, and
+ * bound its error: the true offset is between the offsets at both ends
  */
 static noinline int tkh_interpolate(const struct tk_history *h, struct tkh_found found,
 				    clockid_t clock, ktime_t *offs, u32 *error_ns)
@@ -892,7 +918,8 @@ static __always_inline int tkh_get_piece(const struct tk_history *h, const struc
 		};
 		/* It stands still where the suspend begins */
 		if (unlikely(suspended)) {
-			piece->line.base = tkh_entry_time(&piece->line, entry->first - 1);
+			piece->line.base = tkh_entry_time(&piece->line,
+							  max(entry->first - 1, inst->first));
 			piece->line.slope = 0;
 			piece->line.frac = 0;
 		}
@@ -913,9 +940,9 @@ static __always_inline int tkh_get_piece(const struct tk_history *h, const struc
 
 	piece->line = *entry;
 	piece->line.base += offs;
-	if (entry->error) {
+	if (piece->line.error) {
 		piece->flags |= KTIME_CONVERSION_LONG;
-		error_ns = tkh_error_ns(entry->error);
+		error_ns = tkh_error_ns(piece->line.error);
 		if (next && !(next->flags & TKH_BROKEN))
 			piece->most = next->base + offs;
 	}
@@ -1035,7 +1062,7 @@ int tkh_convert_all(const struct tk_history *h, enum clocksource_ids cs_id, u64 
 	return 0;
 }
 
-/* Values converted in one read section: so few that updates do not make it start over for ever */
+/* Values converted in one read section */
 #define TKH_BATCH	32
 
 /*
@@ -1055,7 +1082,7 @@ static u64 tkh_piece_len(const struct tk_history *h, const struct tkh_found *fou
 		return 0;
 
 	*first = max(*first, wall->first);
-	if (wall != tkh_wall(h, h->wall_head - 1))
+	if (wall != tkh_newest_wall(h))
 		end = min(end, tkh_wall(h, wall - h->walls + 1)->first);
 	return end - *first;
 }
@@ -1103,31 +1130,37 @@ static void tkh_try_convert_batch(const struct tk_history *h, enum clocksource_i
 void tkh_convert_batch(const struct tk_history *h, enum clocksource_ids cs_id, const u64 *cycles,
 		       unsigned int nr, clockid_t clock, struct ktime_cycles_time *times)
 {
-	for (unsigned int done = 0; done < nr; done += TKH_BATCH) {
-		unsigned int part = min(nr - done, TKH_BATCH), seq;
+	unsigned int part, seq;
 
-		do {
+	for (; nr; nr -= part, cycles += part, times += part) {
+		part = min(nr, TKH_BATCH);
+		for (;;) {
 			if (!tkh_read_begin(h, &seq)) {
-				for (unsigned int i = done; i < nr; i++)
-					times[i] = (struct ktime_cycles_time) { .status = -EAGAIN };
+				while (nr--)
+					*times++ = (struct ktime_cycles_time) { .status = -EAGAIN };
 				return;
 			}
-			tkh_try_convert_batch(h, cs_id, cycles + done, part, clock, times + done);
-		} while (tkh_read_retry(h, seq));
+			tkh_try_convert_batch(h, cs_id, cycles, part, clock, times);
+			if (!tkh_read_retry(h, seq))
+				break;
+			/* Updates must not make it start over for ever */
+			part = max(part / 2, 1);
+		}
 	}
 }
 
 /*
- * The oldest counter value of the newest installation's clocksource at @pos or later,
- * since the counter started anew, or may have
+ * The oldest counter value, at @pos or later, of the newest installation's clocksource.
+ * What is from before the counter started anew, or may have started anew, does not count.
  */
 static u64 tkh_oldest_cycles(const struct tk_history *h, u64 pos)
 {
-	unsigned int head = h->inst_head, nr = min(head - h->inst_tail, h->nr_installations);
+	unsigned int head = READ_ONCE(h->inst_head), nr = head - READ_ONCE(h->inst_tail);
 	unsigned int cs_id = tkh_inst(h, head - 1)->cs_id;
 	bool gap = false, resumed = false;
 	u64 oldest = 0;
 
+	nr = min(nr, h->nr_installations);
 	for (unsigned int i = 1; i <= nr; i++) {
 		const struct tkh_installation *inst = tkh_inst(h, head - i);
 
@@ -1151,22 +1184,20 @@ static u64 tkh_oldest_cycles(const struct tk_history *h, u64 pos)
 int tkh_get_info(const struct tk_history *h, struct ktime_history_info *info)
 {
 	struct ktime_history_info result;
+	struct clocksource *clock;
 	unsigned int seq;
 
 	do {
 		const struct tkh_installation *inst;
-		struct clocksource *clock;
 		u64 pos = 0;
 
 		if (!tkh_read_begin(h, &seq))
 			return -EAGAIN;
 
 		clock = READ_ONCE(h->clock);
-		if (!clock)
-			return -ENODEV;
 		inst = tkh_newest_inst(h);
 		result = (struct ktime_history_info) { .cs_id = inst->cs_id };
-		if (inst->cs_id == CSID_GENERIC)
+		if (!clock || inst->cs_id == CSID_GENERIC)
 			continue;
 
 		result.freq_khz = clock->freq_khz;
@@ -1180,6 +1211,8 @@ int tkh_get_info(const struct tk_history *h, struct ktime_history_info *info)
 		}
 	} while (tkh_read_retry(h, seq));
 
+	if (!clock)
+		return -ENODEV;
 	*info = result;
 	return 0;
 }
@@ -1192,7 +1225,7 @@ int tkh_get_info(const struct tk_history *h, struct ktime_history_info *info)
 #define TKH_NR_WALLS		256
 #define TKH_NR_INSTALLATIONS	128
 
-/* Level 0 lasts for seconds, each of the others for about ten times as long as the one before */
+/* Under NTP level 0 lasts for seconds, and each further level several times as long */
 static const struct tkh_level_size tkh_sizes[] = {
 	{ 1 << CONFIG_TK_HISTORY_SHIFT,		0 },
 	{ 1 << CONFIG_TK_HISTORY_SHIFT,		1 },	/* 1 ns */
@@ -1231,7 +1264,7 @@ early_param("tk_history", tkh_setup);
 /**
  * tkh_init - Set up a history without anything in it
  * @h:		The history
- * @memory:	Where it has its rings, which are not cleared
+ * @memory:	Where it has its rings, which have to be zeroes
  */
 void tkh_init(struct tk_history *h, const struct tkh_memory *memory)
 {
@@ -1247,6 +1280,7 @@ void tkh_init(struct tk_history *h, const struct tkh_memory *memory)
 	};
 	seqcount_init(&h->seq);
 	tkh_entries_init(&h->entries, memory->sizes, memory->nr_levels, memory->rings);
+	tkh_set_newest(h);
 }
 
 static void tkh_init_instance(struct tkh_instance *instance)
@@ -1480,12 +1514,13 @@ int tk_history_convert(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
  *
  * Return:
  * * 0 - @time has been stored, and is exact.
- * * Positive - @time has been stored, KTIME_CONVERSION_* tells what is true of it.
+ * * Positive - @time has been stored. The KTIME_CONVERSION_* flags say why it may differ.
  * * -EINVAL - @clock is none of the above.
  * * -ENODEV - @cs_id is CSID_GENERIC or a counter which the kernel cannot relate to a
  *   clocksource in its history, @clock is an auxiliary clock which is not enabled, or
  *   there is no history because of "tk_history=off".
- * * -ERANGE - @cycles is older than the history. Asking again is no use.
+ * * -ERANGE - @cycles is older than the history or, for clocks that can be set, than its
+ *   oldest wall. Trying again is of no use.
  * * -ENODATA - The clocksource was not the timekeeper's at that counter value, or may
  *   have had it once more since then while nobody recorded it.
  * * -EAGAIN - @cycles has not been reached yet or, in NMI only, an update is in flight.
@@ -1568,9 +1603,9 @@ EXPORT_SYMBOL_GPL(ktime_convert_cycles_batch);
  * ktime_history_get_info - Get the reach of the history
  * @info:	Where to store the result, untouched on failure
  *
- * By the time that the caller looks at the result it may be outdated. What is told
- * to be oldest is not from before the counter started anew, or may have. CLOCK_REALTIME
- * and CLOCK_TAI may reach less far, as they are known for the last 256 settings.
+ * The result may be outdated by the time that the caller looks at it. The oldest values
+ * are not from before the counter started anew, or may have started anew. CLOCK_REALTIME
+ * and CLOCK_TAI may reach less far, as only their last 256 walls are kept.
  *
  * Context: Any, NMI included. Takes no lock.
  * Return:

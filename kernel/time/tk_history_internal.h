@@ -23,7 +23,7 @@ struct timekeeper;
 /* An installation begins with the entry, nothing merges across its beginning */
 #define TKH_INSTALLED		BIT(1)
 
-/* Entries which are merged at the least */
+/* Minimum number of entries which are merged into one */
 #define TKH_MERGE		4
 
 #define TKH_MAX_LEVELS		KTIME_HISTORY_LEVELS
@@ -60,8 +60,8 @@ struct tkh_entry {
  *		between @ring and the level before.
  * @high:	The highest slope that @open can get
  * @error:	Bound of what is merged in this level, as tkh_entry::error
- * @has_open:	There is @open. Never true of the first level.
- * @merging:	@open may grow, it is not an entry as it was in the level before
+ * @has_open:	There is @open. Never true of level 0.
+ * @merging:	@open is being merged. Otherwise it has moved here as it was.
  */
 struct tkh_level {
 	struct tkh_entry	*ring;
@@ -155,7 +155,7 @@ bool tkh_entries_oldest(const struct tkh_entries *entries, unsigned int level, u
  * @base_den:		Denominator of that ratio
  * @cs_id:		ID of the clocksource, CSID_GENERIC if it is not recorded
  * @base_id:		ID of its base clock, CSID_GENERIC for none
- * @lacks:		Bits which the counter lacks to 64
+ * @lacks:		64 minus the width of the counter in bits
  * @shift:		Shift of CLOCK_MONOTONIC_RAW and of CLOCK_MONOTONIC
  * @cs_was_changed_seq:	Sequence number of clocksource change events
  * @flags:		TKH_ANEW and TKH_RESUMED
@@ -225,8 +225,8 @@ enum tkh_news {
 
 /**
  * struct tk_history - The history of one timekeeper
- * @seq:		Odd while an update is in flight which is recorded. All that a
- *			lookup reads is read in place under it.
+ * @seq:		Odd while an update is being recorded. A lookup reads everything
+ *			in place, and retries if it has changed.
  * @entries:		CLOCK_MONOTONIC
  * @walls:		Ring of walls
  * @installations:	Ring of installations
@@ -236,6 +236,9 @@ enum tkh_news {
  * @wall_tail:		Number of the oldest wall
  * @inst_head:		Number of the next installation
  * @inst_tail:		Number of the oldest installation
+ * @inst:		The newest installation
+ * @wall:		The newest wall
+ * @entry:		The newest entry
  * @clock:		The clocksource of the newest installation, to read its counter.
  *			NULL as long as no update has been recorded.
  *
@@ -260,9 +263,12 @@ struct tk_history {
 	unsigned int		wall_tail;
 	unsigned int		inst_head;
 	unsigned int		inst_tail;
+	struct tkh_installation	*inst;
+	struct tkh_wall		*wall;
+	struct tkh_entry	*entry;
+	struct clocksource	*clock;
 	struct tkh_wall		*walls;
 	struct tkh_installation	*installations;
-	struct clocksource	*clock;
 	struct tkh_entries	entries;
 
 	enum tkh_news		news;
@@ -275,7 +281,7 @@ struct tk_history {
 	u64			switch_cycles;
 };
 
-/* The first position, from which all that a counter may lag behind is far away from 0 */
+/* The first position. A counter that lags behind does not take positions below 0. */
 #define TKH_ORIGIN		BIT_ULL(62)
 
 /**

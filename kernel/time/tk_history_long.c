@@ -2,7 +2,7 @@
 /*
  * Entries of the timekeeping history: exact ones, and merged ones with a bound
  *
- * Pure arithmetic. Callers see to it that nobody reads while an entry is pushed.
+ * Pure arithmetic. Callers serialize changes, and repeat a lookup that raced with one.
  */
 #include <linux/bitops.h>
 #include <linux/kernel.h>
@@ -24,8 +24,8 @@
  *    older                                      newer
  *
  * Level 0 is exact. Each further level has a bound, which grows from level to
- * level. The entries that enter a level are merged, at least TKH_MERGE of them
- * into one, if one straight line is within the bound of the level for all of
+ * level. The entries that enter a level are merged, as a rule at least TKH_MERGE of
+ * them into one, if one straight line is within the bound of the level for all of
  * them. Otherwise an entry moves on as it is, with the bound that it has. The
  * *open* entry of a level is the one which the next entry may become part of.
  *
@@ -35,14 +35,14 @@
  * TKH_BROKEN.
  *
  * Let T be the line of the clock and R that of an entry, as real numbers in
- * shifted nanoseconds, and let W be the bound of the entry. Then
+ * shifted nanoseconds, and let E be the bound of the entry. Then
  *
- * (B)  T <= R <= T + W at all positions of the entry.
+ * (B)  T <= R <= T + E at all positions of the entry.
  *
  * Hence the time is never early, and late by at most the bound, also after both
  * have been rounded down to nanoseconds. An entry which moves on as it is keeps
  * (B). If a line is merged from entries P which have a bound of their own, then
- * R_P <= R <= R_P + (W - W_P) is required of each of them, and (B) follows from
+ * R_P <= R <= R_P + (E - E_P) is required of each of them, and (B) follows from
  * that and from (B) for P. Both are lines, so it is enough to check the first and
  * the last position of P. tkh_narrow() does, with the lines rounded down, and one
  * unit of margin for what that loses.
@@ -50,19 +50,25 @@
  * (S)  The bases of the entries do not decrease along the chain, but where an
  *      entry is TKH_BROKEN.
  *
- * An entry is TKH_BROKEN if the clock stepped back there: by what it was too fast
- * between cycle_last and the switch, when an update slows it down. So growing
- * values are told growing times as long as the clock itself did not step back:
- * within an entry the time grows, and it ends at the base of the next one. That cap
+ * An entry is TKH_BROKEN if the clock stepped back where it begins. That happens when
+ * an update slows the clock down: readers followed the faster line from cycle_last to
+ * the switch. Unless the clock stepped back, a larger position never gets an earlier
+ * time: within an entry the time grows, and it is capped at the base of the next. The cap
  * keeps (B), as the base of the next entry is not below the time of the clock
  * before it. Two places have to care for (S). A merged entry begins above the first
  * one of its parts, but not by so much that its base gets above that of the second
  * one, as the first may be over before the clock gets there. And an entry goes on
  * over a step back only after the clock has made up for it.
  *
+ * An entry that has gone on over a step back ends with a cap which might be below the
+ * time of the clock before the step. tkh_extend() refuses that: the base of the next
+ * entry is not below the time of the open one where the step is, hence not below the
+ * clock there, nor below anything that was told before.
+ *
  * What is told for a position never decreases in the course of time either. While
  * an entry is open, it has the lowest slope of all that are within the bounds. The
- * slope only ever rises, and whoever merges it goes above it.
+ * slope only ever rises, and whoever merges it goes above it. The cap is the base of the
+ * next entry, which only ever rises as well, when that one is merged in its turn.
  *
  * A merged entry is begun in the middle of all lines which are parallel to the
  * chord over the next TKH_MERGE entries and within the bound, as these are known
@@ -109,8 +115,9 @@ static bool tkh_is_far(s64 height)
 }
 
 /*
- * The slope which gains @time shifted nanoseconds in @cycles, within 2^-30 of it: not
- * less than that if @up, otherwise not more. One division of 64 by 32 bits.
+ * The slope which gains @time shifted nanoseconds in @cycles: not less than that if @up,
+ * otherwise not more, and off by about 2^-29 of it and two units at most. One division of
+ * 64 by 32 bits. Saturates at U64_MAX, which is more than any slope can change by.
  */
 static u64 tkh_slope(u64 time, u64 cycles, bool up)
 {
@@ -129,7 +136,8 @@ static u64 tkh_slope(u64 time, u64 cycles, bool up)
 
 /*
  * Narrow the cone from @low to @high so that at @pos its lines are not below @part, nor
- * more than @width above it. The margin is not needed where both are integers.
+ * more than @width above it. Both heights are rounded down, which takes one unit of margin.
+ * Below, none is needed at the first position of @part, where @part is an integer.
  */
 static bool tkh_narrow(const struct tkh_entry *open, const struct tkh_entry *part, u64 pos,
 		       s64 width, u64 *low, u64 *high)
@@ -208,9 +216,10 @@ static bool tkh_may_merge(const struct tkh_level *from)
  * Where to begin the line over the TKH_MERGE oldest entries of @from, in shifted
  * nanoseconds above the first one of them, or -1 if they do not fit in @width.
  *
- * Let C be the chord from the beginning of the first one to the end of the last one, and
- * let their corners be @above and @below it at most. All lines parallel to C and within
- * the bound begin between @above and @width + @below.
+ * Let C be the chord from the beginning of the first one to the end of the last one. No
+ * corner is more than @above above C. @below is the height of the lowest one, 0 or less.
+ * Lines which are parallel to C and within the bound begin between @above and
+ * @width + @below above the first entry.
  *
  * This only finds a good line. tkh_extend() sees to it that lines are correct.
  */
@@ -341,7 +350,7 @@ void tkh_entries_init(struct tkh_entries *entries, const struct tkh_level_size *
  * tkh_entries_make_room - Make room for one more exact entry
  * @entries:	The levels
  *
- * At most one entry is folded into each level, and at most one is stored in its ring.
+ * Each level takes over at most one entry, and stores at most one in its ring.
  * The last level drops its oldest entry when it is full.
  */
 void tkh_entries_make_room(struct tkh_entries *entries)
@@ -400,8 +409,8 @@ void tkh_entries_push(struct tkh_entries *entries, struct tkh_entry entry)
  * @pos:	The position
  * @next:	Where to store the entry after it, NULL if it is the newest one
  *
- * In a read section which has to be retried, any entry may be returned, but no
- * pointer to anything else, and in the same time.
+ * In a read section that is going to be retried, the result may be any entry, but it
+ * always points into the levels, and the search takes 32 steps per level at most.
  *
  * Return: The entry, or NULL if @pos is before the oldest one
  */

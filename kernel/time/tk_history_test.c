@@ -1301,6 +1301,45 @@ static void tkh_test_suspend(struct kunit *test)
 	}
 }
 
+/*
+ * The counter of 56 bits has wrapped, and the suspend is the first update that masks
+ * cycle_last: an installation begins with it
+ */
+static void tkh_test_suspend_first(struct kunit *test)
+{
+	struct sim *sim = sim_create(test, 56, (struct sim_size) { { 8, 4 }, 8, 8 },
+				     CLOCKSOURCE_MASK(56) - 1000);
+	struct tk_read_base *raw = &sim->tk.tkr_raw;
+	struct sim_counter *c = sim->counter;
+	ktime_t time, expected;
+	unsigned int nr;
+	u64 suspend;
+	u32 error;
+
+	/* No whole nanoseconds per cycle, which would hide what is wrong by 2^56 cycles */
+	raw->mult |= 1;
+	sim_advance(sim, true, 0);
+	c->now += 5000;
+	sim_forward_now(sim);
+	sim->tk.tkr_mono.cycle_last &= c->cs.mask;
+	raw->cycle_last &= c->cs.mask;
+	nr = sim->h.inst_head;
+	sim->suspended = true;
+	sim_update(sim);
+	KUNIT_ASSERT_EQ(test, sim->h.inst_head, nr + 1);
+	expected = raw->base + (raw->xtime_nsec >> raw->shift);
+	suspend = sim->refs[sim->nr_refs - 1].from;
+
+	c->now = suspend + 1000000;
+	sim_resume(sim, 1 << 20);
+	KUNIT_ASSERT_EQ(test, KTIME_CONVERSION_SUSPENDED,
+			tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER,
+				    (suspend + 500) & c->cs.mask, CLOCK_MONOTONIC_RAW, &time,
+				    &error));
+	KUNIT_EXPECT_EQ(test, time, expected);
+	KUNIT_EXPECT_EQ(test, error, 0);
+}
+
 #define EXPECT(_ret, _id, _cycles, _clock) \
 	KUNIT_EXPECT_EQ(test, _ret, tkh_convert(h, _id, _cycles, _clock, &time, &error))
 
@@ -3715,6 +3754,7 @@ static struct kunit_case tkh_test_cases[] = {
 	KUNIT_CASE(tkh_test_steady),
 	KUNIT_CASE(tkh_test_slope),
 	KUNIT_CASE(tkh_test_suspend),
+	KUNIT_CASE(tkh_test_suspend_first),
 	KUNIT_CASE(tkh_test_errors),
 	KUNIT_CASE(tkh_test_walls),
 	KUNIT_CASE(tkh_test_replace),

@@ -9,4 +9,9 @@ typedef s64 ktime_t;
 
 #define KTIME_MAX		((ktime_t)S64_MAX)
 
+static inline ktime_t ktime_set(s64 secs, unsigned long nsecs)
+{
+	return secs * NSEC_PER_SEC + (s64)nsecs;
+}
+
 #endif
