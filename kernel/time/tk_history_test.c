@@ -1131,8 +1131,10 @@ static void tkh_test_steady(struct kunit *test)
 	struct sim *sim = sim_create(test, 64, (struct sim_size) { { 4, 4 }, 2, 2 }, 1000);
 	const struct tkh_level *level = &sim->h.entries.level[0];
 	unsigned int nr = 0, sequence = sim->h.seq.sequence;
+	struct ktime_cycles_time times[2];
+	u64 start = sim->counter->now, values[2];
 	struct tally tally = { };
-	u64 start = sim->counter->now;
+	struct answer answer;
 
 	sim->counter->reads = 0;
 	while (sim->counter->now < start + 1000000ULL * 62500000) {
@@ -1158,6 +1160,23 @@ static void tkh_test_steady(struct kunit *test)
 	check_value(test, sim, CSID_ARM_ARCH_COUNTER, start, &tally);
 	KUNIT_EXPECT_GT(test, tally.wide, 900);
 	KUNIT_EXPECT_EQ(test, tally.refused, 0);
+
+	/* Since an older state began the counter has wrapped: the newest value counts */
+	sim = sim_create(test, 56, (struct sim_size) { { 8, 4 }, 2, 2 }, 1000);
+	start = sim->counter->now;
+	for (int i = 0; i < 3; i++) {
+		sim->counter->now += BIT_ULL(56) / 10 * 4;
+		sim_advance(sim, true, 1);
+	}
+	values[0] = start + BIT_ULL(56) / 10 * 3;
+	values[1] = start + BIT_ULL(56) / 10;
+	tkh_convert_batch(&sim->h, CSID_ARM_ARCH_COUNTER, values, 2, CLOCK_MONOTONIC, times);
+	for (int i = 0; i < 2; i++) {
+		answer = ask(&sim->h, CSID_ARM_ARCH_COUNTER, values[i], CLOCK_MONOTONIC);
+		KUNIT_EXPECT_EQ(test, answer.ret, 0);
+		KUNIT_EXPECT_EQ(test, times[i].time, answer.time);
+	}
+	KUNIT_EXPECT_GT(test, times[1].time, times[0].time);
 }
 
 /* Two lines which meet where the counter is 0, so that only the slope tells them apart */
@@ -1186,6 +1205,7 @@ static void tkh_test_suspend(struct kunit *test)
 	const enum clocksource_ids id = CSID_S390_TOD;
 	struct ktime_conversion conv = { };
 	struct tk_history *h = &sim->h;
+	struct ktime_cycles_time times[3];
 	struct answer answer;
 	struct sim_counter *c;
 	u64 suspend, resume;
@@ -1206,6 +1226,13 @@ static void tkh_test_suspend(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c->reads, 0);
 	KUNIT_EXPECT_EQ(test, conv.flags, 0);
 	KUNIT_EXPECT_EQ(test, conv.error_ns, 0);
+	/* What has failed leaves nothing behind for the value after it */
+	tkh_convert_batch(h, id, (u64 []){ suspend - 10, suspend + 1, suspend - 9 }, 3,
+			  CLOCK_BOOTTIME, times);
+	KUNIT_EXPECT_EQ(test, times[0].status, 0);
+	KUNIT_EXPECT_EQ(test, times[1].status, -EAGAIN);
+	KUNIT_EXPECT_EQ(test, times[2].status, 0);
+	KUNIT_EXPECT_EQ(test, times[2].time, times[0].time + 1);
 	mono = conv.mono;
 	raw = conv.raw;
 
@@ -1400,6 +1427,7 @@ static void tkh_test_errors(struct kunit *test)
 	sim->counters[0].now += 1000;
 	EXPECT(0, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_REALTIME);
 	EXPECT(-ENODATA, CSID_ARM_ARCH_COUNTER, gap, CLOCK_REALTIME);
+	EXPECT(-ENODEV, CSID_GENERIC, sim->counter->now, CLOCK_REALTIME);
 	EXPECT(-ENODATA, CSID_ARM_ARCH_COUNTER, sim->counters[0].now, CLOCK_REALTIME);
 	memset(&info, 0xff, sizeof(info));
 	KUNIT_ASSERT_EQ(test, 0, tkh_get_info(h, &info));
@@ -1550,6 +1578,7 @@ static void tkh_test_errors(struct kunit *test)
 		sim->counter->now += 1000;
 		sim_resume(sim, 1000);
 	}
+	KUNIT_EXPECT_EQ(test, h->inst_head - h->inst_tail, 4);
 	EXPECT(-ENODEV, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_REALTIME);
 	EXPECT(-ERANGE, CSID_S390_TOD, 1, CLOCK_REALTIME);
 	EXPECT(0, CSID_S390_TOD, sim->counter->now, CLOCK_REALTIME);
@@ -1595,6 +1624,7 @@ static void tkh_test_walls(struct kunit *test)
 			/* So many walls are in force, the last one included */
 			ret = tkh_convert_all(h, CSID_ARM_ARCH_COUNTER, 1000, &conv);
 			KUNIT_ASSERT_EQ(test, ret, set < walls ? 0 : -ERANGE);
+			KUNIT_ASSERT_LE(test, h->wall_head - h->wall_tail, walls);
 		}
 		for (int c = 0; c < ARRAY_SIZE(clocks); c++) {
 			answer = ask(h, CSID_ARM_ARCH_COUNTER, 1000, clocks[c]);
@@ -1698,8 +1728,9 @@ static void tkh_test_switch(struct kunit *test)
 	struct sim_counter *counter = sim->counter;
 	struct timekeeper *tk = &sim->tk;
 	struct tk_history *h = &sim->h;
+	const struct tkh_entry *entry;
 	ktime_t time, before;
-	unsigned int reads;
+	unsigned int reads, head;
 	u64 last;
 	u32 error;
 
@@ -1728,8 +1759,14 @@ static void tkh_test_switch(struct kunit *test)
 			else
 				tk->tkr_raw.base += NSEC_PER_SEC;
 			tk->offs_real += NSEC_PER_SEC;
+			head = h->entries.level[0].head;
 			reads = count_reads(test, sim,
 					    i ? TKH_NEW_INSTALLATION : TKH_NEW_WALL);
+			/* A wall costs no entry, an installation begins one */
+			KUNIT_EXPECT_EQ(test, h->entries.level[0].head, head + !!i);
+			entry = tkh_entry_at(&h->entries.level[0], head);
+			if (i)
+				KUNIT_EXPECT_EQ(test, entry->flags & TKH_INSTALLED, TKH_INSTALLED);
 			KUNIT_EXPECT_EQ(test, reads, still + 1);
 			KUNIT_EXPECT_EQ(test, counter->now, last + 1);
 			EXPECT(0, CSID_ARM_ARCH_COUNTER, last, CLOCK_REALTIME);
@@ -1768,6 +1805,10 @@ static void tkh_test_switch(struct kunit *test)
 	tk->clock_was_set_seq++;
 	tk->tkr_mono.mult++;
 	KUNIT_EXPECT_EQ(test, 0, count_reads(test, sim, TKH_NOTHING));
+	sim->counter = counter;
+	sim_forward_now(sim);
+	sim_install(sim, &sim->counters[1]);
+	KUNIT_EXPECT_EQ(test, 0, count_reads(test, sim, TKH_NEW_COUNTER));
 }
 
 /* A lookup reads the counter once, and once more when the value seems to be ahead */
@@ -1777,7 +1818,7 @@ static void tkh_test_reads(struct kunit *test)
 	struct sim_counter *counter = sim->counter;
 	struct tk_history *h = &sim->h;
 	struct ktime_history_info info;
-	struct ktime_cycles_time times[32];
+	struct ktime_cycles_time times[70];
 	u64 cycles[ARRAY_SIZE(times)];
 	ktime_t time;
 	u32 error;
@@ -1810,7 +1851,7 @@ static void tkh_test_reads(struct kunit *test)
 	counter->reads = 0;
 	tkh_convert_batch(h, CSID_ARM_ARCH_COUNTER, cycles, ARRAY_SIZE(cycles), CLOCK_BOOTTIME,
 			  times);
-	KUNIT_EXPECT_EQ(test, counter->reads, 1);
+	KUNIT_EXPECT_EQ(test, counter->reads, 3);
 	for (int i = 0; i < ARRAY_SIZE(cycles); i++) {
 		EXPECT(0, CSID_ARM_ARCH_COUNTER, cycles[i], CLOCK_BOOTTIME);
 		KUNIT_EXPECT_EQ(test, times[i].status, 0);
@@ -1859,6 +1900,15 @@ static void tkh_test_narrow(struct kunit *test)
 			EXPECT(-ENODEV, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_REALTIME);
 		else
 			EXPECT(0, CSID_ARM_ARCH_COUNTER, 1000, CLOCK_MONOTONIC_RAW);
+		/* Nor do positions run away where nothing is recorded, be it wide */
+		for (int i = 0; i < 4; i++) {
+			sim->counters[2].cs.mask = ~0ULL;
+			sim_change(sim, &sim->counters[2]);
+			sim->counter->now += 1000;
+			sim_change(sim, &sim->counters[1]);
+			EXPECT(0, CSID_S390_TOD, sim->counter->now, CLOCK_REALTIME);
+			EXPECT(0, CSID_S390_TOD, recorded, CLOCK_REALTIME);
+		}
 		sim_change(sim, &sim->counters[0]);
 		EXPECT(0, CSID_S390_TOD, recorded, CLOCK_REALTIME);
 		EXPECT(narrow ? -ENODEV : 0, CSID_ARM_ARCH_COUNTER, sim->counter->now,
@@ -2076,6 +2126,7 @@ static void tkh_test_gap_suspend(struct kunit *test)
 	const int again = KTIME_CONVERSION_REPEATED;
 	struct ktime_history_info info;
 	struct tk_history *h;
+	unsigned int head;
 
 	/* In a time without history, and in one of another counter */
 	for (int other = 1; other <= 2; other++) {
@@ -2097,6 +2148,13 @@ static void tkh_test_gap_suspend(struct kunit *test)
 		sim->counter->now += 1000;
 		sim_resume(sim, NSEC_PER_SEC);
 		KUNIT_EXPECT_EQ(test, -ENODATA, gap_convert(test, h, 6000));
+		/* More of them cost nothing where there is no history */
+		head = h->inst_head;
+		for (int i = 0; other == 2 && i < 3; i++) {
+			sim_suspend(sim);
+			sim_resume(sim, NSEC_PER_SEC);
+			KUNIT_EXPECT_EQ(test, h->inst_head, head);
+		}
 		sim_set(sim, 1000);
 		KUNIT_EXPECT_EQ(test, -ENODATA, gap_convert(test, h, 6000));
 
