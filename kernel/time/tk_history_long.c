@@ -421,7 +421,7 @@ const struct tkh_entry *tkh_entries_find(const struct tkh_entries *entries, u64 
 
 	for (unsigned int i = 0; i < entries->nr_levels; i++) {
 		const struct tkh_level *level = &entries->level[i];
-		unsigned int low = READ_ONCE(level->tail), nr = READ_ONCE(level->head) - low;
+		unsigned int low = READ_ONCE(level->tail), nr = READ_ONCE(level->head) - low, last;
 
 		if (level->has_open) {
 			if (pos >= level->open.first) {
@@ -438,18 +438,11 @@ const struct tkh_entry *tkh_entries_find(const struct tkh_entries *entries, u64 
 		}
 
 		/* The one to be found is one of @nr from number @low on */
-		while (nr > 1) {
-			unsigned int half = nr / 2;
-
-			if (pos >= tkh_entry_at(level, low + half)->first) {
-				low += half;
-				nr -= half;
-			} else {
-				newer = tkh_entry_at(level, low + half);
-				nr = half;
-			}
+		for (last = low + nr - 1; nr > 1; nr -= nr / 2) {
+			if (pos >= tkh_entry_at(level, low + nr / 2)->first)
+				low += nr / 2;
 		}
-		*next = newer;
+		*next = low == last ? newer : tkh_entry_at(level, low + 1);
 		return tkh_entry_at(level, low);
 	}
 	return NULL;

@@ -1198,6 +1198,45 @@ static void tkh_test_slope(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, tally.refused, 0);
 }
 
+/* No time from a merged entry is above the base of the entry after it */
+static void tkh_test_cap(struct kunit *test)
+{
+	struct sim *sim = sim_create(test, 64, (struct sim_size) { { 8, 16, 16 }, 4, 4 }, 1000);
+	const struct tkh_entry *entry, *next;
+	unsigned int capped = 0;
+	ktime_t time;
+	u64 pos;
+	u32 error;
+
+	/* 1 GHz, so that the bound of a level is more than a cycle */
+	sim_forward_now(sim);
+	sim_install(sim, &sim->counters[1]);
+	sim_update(sim);
+	for (int i = 0; i < 1000; i++) {
+		sim->counter->now += sim->tk.cycle_interval + below(sim, 500);
+		sim_advance(sim, true, (int)below(sim, 3) - 1);
+		/* The reference is not asked */
+		sim->nr_refs = min(sim->nr_refs, 10);
+	}
+
+	KUNIT_ASSERT_TRUE(test, tkh_entries_oldest(&sim->h.entries,
+						   sim->h.entries.nr_levels - 1, &pos));
+	for (;; pos = next->first) {
+		entry = tkh_entries_find(&sim->h.entries, pos, &next);
+		KUNIT_ASSERT_NOT_NULL(test, entry);
+		if (!next)
+			break;
+		KUNIT_ASSERT_GE(test, tkh_convert(&sim->h, CSID_S390_TOD,
+						  next->first - 1 - sim->h.inst->bias,
+						  CLOCK_MONOTONIC, &time, &error), 0);
+		if (next->flags & TKH_BROKEN)
+			continue;
+		KUNIT_ASSERT_LE(test, time, next->base);
+		capped += tkh_entry_time(entry, next->first - 1) > next->base;
+	}
+	KUNIT_EXPECT_GT(test, capped, 0);
+}
+
 /* A suspend with figures that can be checked by hand: 1 cycle is 1 ns */
 static void tkh_test_suspend(struct kunit *test)
 {
@@ -3811,6 +3850,7 @@ static struct kunit_case tkh_test_cases[] = {
 	KUNIT_CASE_PARAM(tkh_test_random, random_gen_params),
 	KUNIT_CASE(tkh_test_steady),
 	KUNIT_CASE(tkh_test_slope),
+	KUNIT_CASE(tkh_test_cap),
 	KUNIT_CASE(tkh_test_suspend),
 	KUNIT_CASE(tkh_test_suspend_first),
 	KUNIT_CASE(tkh_test_errors),
