@@ -24,29 +24,14 @@
 #include <linux/timekeeping.h>
 #include <linux/vmalloc.h>
 
+#include "bench.h"
+
 #ifdef CONFIG_TK_HISTORY
 #include <linux/tk_history.h>
 #include "../../kernel/time/tk_history_internal.h"
 #endif
 
 #define LOOPS		1000
-#define UPDATES		200
-#define TICK_CYCLES	(NSEC_PER_SEC / HZ)
-/* A frequency right between two multipliers of a counter of 1 GHz: it dithers */
-#define HALF_A_STEP	1238300
-
-static unsigned long update_wall_time_addr, do_adjtimex_addr;
-module_param_named(update_wall_time, update_wall_time_addr, ulong, 0);
-module_param_named(do_adjtimex, do_adjtimex_addr, ulong, 0);
-
-/* The number of instructions up to here, and some */
-static noinline u64 count(void)
-{
-	u64 cycles;
-
-	asm volatile("isb\n\tmrs %0, cntvct_el0\n\tisb" : "=r" (cycles) : : "memory");
-	return cycles;
-}
 
 static void report(const char *name, s64 sum, unsigned int nr)
 {
@@ -76,14 +61,6 @@ static u64 empty;
 
 #define COST(name, stmt)	report(name, LOOP(stmt) - empty, LOOPS)
 
-/* Nothing but instructions: quick to emulate */
-static void spin(u64 instructions)
-{
-	u64 rounds = instructions / 2;
-
-	asm volatile("1:\tsubs %0, %0, #1\n\tb.ne 1b" : "+r" (rounds) : : "cc");
-}
-
 /* One update after @cycles since the last one, in which nobody else does it */
 static void measure_updates(const char *name, unsigned int nr, u64 cycles)
 {
@@ -106,18 +83,6 @@ static void measure_updates(const char *name, unsigned int nr, u64 cycles)
 		cond_resched();
 	}
 	report(name, sum - none, nr);
-}
-
-static void adjust(long scaled_ppm)
-{
-	int (*adjtimex)(struct __kernel_timex *txc) = (void *)do_adjtimex_addr;
-	struct __kernel_timex txc = {
-		.modes	= ADJ_FREQUENCY,
-		.freq	= scaled_ppm,
-	};
-
-	if (adjtimex(&txc) < 0)
-		pr_err("cost: the clock was not adjusted\n");
 }
 
 static void measure_timekeeper(void)

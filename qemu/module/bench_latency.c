@@ -19,29 +19,17 @@
 #include <linux/timex.h>
 #include <vdso/datapage.h>
 
-#define UPDATES		200
-#define TICK_CYCLES	(NSEC_PER_SEC / HZ)
-/* As in bench_cost.c: a frequency right between two multipliers */
-#define HALF_A_STEP	1238300
+#include "bench.h"
+
 /* Instructions between the two stores of calibrate() */
 #define KNOWN		16
 
-static unsigned long update_wall_time_addr, do_adjtimex_addr, timekeeper_data, vdso_data_addr;
-module_param_named(update_wall_time, update_wall_time_addr, ulong, 0);
-module_param_named(do_adjtimex, do_adjtimex_addr, ulong, 0);
+static unsigned long timekeeper_data, vdso_data_addr;
 module_param(timekeeper_data, ulong, 0);
 module_param_named(vdso_k_time_data, vdso_data_addr, ulong, 0);
 
 static u64 odd_since, odd_sum, overhead;
 static unsigned int odd_times;
-
-static noinline u64 count(void)
-{
-	u64 cycles;
-
-	asm volatile("isb\n\tmrs %0, cntvct_el0\n\tisb" : "=r" (cycles) : : "memory");
-	return cycles;
-}
 
 /* The store of a sequence count is about to be executed: do it in its place */
 static void hit(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
@@ -114,25 +102,6 @@ static void calibrate(void)
 		overhead = div_u64(odd_sum, odd_times) - KNOWN;
 	else
 		pr_err("cost: not calibrated: %u\n", odd_times);
-}
-
-static void spin(u64 instructions)
-{
-	u64 rounds = instructions / 2;
-
-	asm volatile("1:\tsubs %0, %0, #1\n\tb.ne 1b" : "+r" (rounds) : : "cc");
-}
-
-static void adjust(long scaled_ppm)
-{
-	int (*adjtimex)(struct __kernel_timex *txc) = (void *)do_adjtimex_addr;
-	struct __kernel_timex txc = {
-		.modes	= ADJ_FREQUENCY,
-		.freq	= scaled_ppm,
-	};
-
-	if (adjtimex(&txc) < 0)
-		pr_err("cost: the clock was not adjusted\n");
 }
 
 static void updates(unsigned int nr)
