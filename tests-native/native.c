@@ -210,7 +210,8 @@ void machine_prepare(struct machine *m, enum kind kind)
 /* As timekeeping_update_from_shadow() does it */
 void machine_begin(struct machine *m)
 {
-	tkh_prepare(&m->h, &m->shadow, m->suspended);
+	tkh_prepare(&m->h, &m->shadow, m->suspended,
+		    m->h.resumes + (m->h.suspended && !m->suspended));
 }
 
 void machine_end(struct machine *m)

@@ -273,31 +273,29 @@ static enum tkh_news tkh_compare(struct tk_history *h, const struct timekeeper *
 	struct tkh_line mono = tkh_line_of(&tk->tkr_mono), raw = tkh_line_of(&tk->tkr_raw);
 	u64 mask = tk->tkr_mono.mask, cycles = (tk->tkr_mono.cycle_last - h->cycles) & mask;
 	const struct tkh_installation *inst = tkh_newest_inst(h);
-	bool resumed = h->suspended && !suspended;
 
 	if (tk->tkr_mono.clock != h->clock)
 		return TKH_NEW_COUNTER;
 
 	/* What is not recorded is one installation, or two when there is a suspend in it */
 	if (unlikely(inst->cs_id == CSID_GENERIC)) {
-		return resumed && !(inst->flags & TKH_RESUMED) ? TKH_NEW_INSTALLATION :
-								 TKH_NOTHING;
+		return h->resumed && !(inst->flags & TKH_RESUMED) ? TKH_NEW_INSTALLATION :
+								    TKH_NOTHING;
 	}
 
 	if (unlikely(cycles > mask >> 1)) {
 		/*
 		 * A CPU whose counter lags behind may take cycle_last back, a
-		 * little. Otherwise the counter has started anew in a suspend,
-		 * which auxiliary clocks do not know about.
+		 * little. Otherwise the counter has started anew in a suspend.
 		 */
 		cycles |= ~mask;
-		if (h->suspended || -cycles >= tk->cycle_interval)
+		if (h->resumed || -cycles >= tk->cycle_interval)
 			return TKH_NEW_COUNTER;
 	}
 	h->cycles = tk->tkr_mono.cycle_last;
 	h->pos += cycles;
 
-	if (resumed || !tkh_same_inst(h, inst, tk, &raw))
+	if (h->resumed || !tkh_same_inst(h, inst, tk, &raw))
 		return TKH_NEW_INSTALLATION;
 	if (!tkh_same_wall(h, tk))
 		return TKH_NEW_WALL;
@@ -311,6 +309,7 @@ static enum tkh_news tkh_compare(struct tk_history *h, const struct timekeeper *
  * @h:		The history
  * @tk:		The timekeeper, as it is about to be published
  * @suspended:	The time stands still from timekeeper::cycle_last on
+ * @resumes:	How often the system has resumed from a suspend so far
  *
  * An update which only continues what is in force leaves the history alone. This check is
  * all that it costs. While no NTP daemon adjusts the clock, nearly all updates are like that.
@@ -320,8 +319,11 @@ static enum tkh_news tkh_compare(struct tk_history *h, const struct timekeeper *
  *
  * Return: true if tkh_switch() and tkh_record() have to follow
  */
-bool tkh_prepare(struct tk_history *h, const struct timekeeper *tk, bool suspended)
+bool tkh_prepare(struct tk_history *h, const struct timekeeper *tk, bool suspended,
+		 unsigned int resumes)
 {
+	h->resumed = resumes != h->resumes;
+	h->resumes = resumes;
 	h->news = tkh_compare(h, tk, suspended);
 	h->was_suspended = h->suspended;
 	h->suspended = suspended;
@@ -382,7 +384,7 @@ static u64 tkh_first_pos(const struct tk_history *h)
 
 	/* No counter value belongs to what ends here */
 	newest = tkh_newest_entry(h)->first;
-	if (inst->cs_id == CSID_GENERIC || (h->news == TKH_NEW_COUNTER && h->was_suspended))
+	if (inst->cs_id == CSID_GENERIC)
 		return newest;
 
 	/*
@@ -448,7 +450,7 @@ static void tkh_push_installation(struct tk_history *h, const struct timekeeper 
 		inst.bias = tkh_newest_inst(h)->bias;
 		inst.again = tkh_newest_inst(h)->again;
 	}
-	if (h->was_suspended && !h->suspended)
+	if (h->resumed)
 		inst.flags |= TKH_RESUMED;
 
 	inst.cs_id = tkh_is_recorded(clock) ? clock->id : CSID_GENERIC;
@@ -705,7 +707,7 @@ static noinline int tkh_locate_older(const struct tk_history *h, enum clocksourc
 		gap = false;
 
 		/* The counter may have started anew in the suspend of another one */
-		if (was_gap && resumed)
+		if (resumed)
 			return ret == -EAGAIN ? ret : -ENODATA;
 
 		age = (tkh_cycles(inst, end) - value) & mask;
@@ -927,7 +929,7 @@ static __always_inline int tkh_get_piece(const struct tk_history *h, const struc
 	}
 
 	ret = tkh_offset(h, inst, found->pos, clock, &offs);
-	if (unlikely(suspended) && clock != CLOCK_MONOTONIC) {
+	if (unlikely(suspended)) {
 		ktime_t between = 0;
 		u32 bound = 0;
 
@@ -1077,7 +1079,7 @@ static u64 tkh_piece_len(const struct tk_history *h, const struct tkh_found *fou
 	const struct tkh_wall *wall = tkh_wall_at(h, found->pos);
 
 	*first = found->entry->first;
-	if (inst != tkh_newest_inst(h) || inst->again || !found->entry->slope || !wall ||
+	if (inst != tkh_newest_inst(h) || inst->again || !wall ||
 	    found->end - *first > tkh_mask(inst))
 		return 0;
 
@@ -1157,7 +1159,7 @@ static u64 tkh_oldest_cycles(const struct tk_history *h, u64 pos)
 {
 	unsigned int head = READ_ONCE(h->inst_head), nr = head - READ_ONCE(h->inst_tail);
 	unsigned int cs_id = tkh_inst(h, head - 1)->cs_id;
-	bool gap = false, resumed = false;
+	bool resumed = false;
 	u64 oldest = 0;
 
 	nr = min(nr, h->nr_installations);
@@ -1165,12 +1167,10 @@ static u64 tkh_oldest_cycles(const struct tk_history *h, u64 pos)
 		const struct tkh_installation *inst = tkh_inst(h, head - i);
 
 		if (inst->cs_id != cs_id) {
-			gap = true;
 			resumed |= inst->flags & (TKH_RESUMED | TKH_ANEW);
 		} else {
-			if (gap && resumed)
+			if (resumed)
 				break;
-			gap = false;
 			oldest = tkh_cycles(inst, max(pos, inst->first));
 			if (inst->flags & TKH_ANEW)
 				break;
@@ -1251,6 +1251,9 @@ static struct tkh_instance tkh_core;
 
 /* Those of the auxiliary clocks come and go with them, NULL while disabled */
 static struct tkh_instance __rcu *tkh_aux[MAX_AUX_CLOCKS];
+
+/* How often the system has resumed. Written with the lock of the core timekeeper held. */
+static unsigned int tkh_resumes;
 
 static bool tkh_wanted __initdata = true;
 static bool tkh_enabled __ro_after_init;
@@ -1382,9 +1385,12 @@ void tk_history_prepare(const struct timekeeper *tk)
 {
 	struct tk_history *h = tkh_of(tk);
 
-	/* Auxiliary clocks do not know about suspend, and go on with the counter */
+	/* Auxiliary clocks go on with the counter in a suspend, but it may start anew */
+	if (h == &tkh_core.h && h->suspended && !timekeeping_suspended)
+		WRITE_ONCE(tkh_resumes, tkh_resumes + 1);
 	if (h)
-		tkh_prepare(h, tk, timekeeping_suspended && h == &tkh_core.h);
+		tkh_prepare(h, tk, timekeeping_suspended && h == &tkh_core.h,
+			    READ_ONCE(tkh_resumes));
 }
 
 /**

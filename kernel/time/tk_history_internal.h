@@ -247,6 +247,8 @@ enum tkh_news {
  * @news:		What is new in it
  * @suspended:		The time stands still from then on
  * @was_suspended:	It stood still until then
+ * @resumed:		The system has resumed from a suspend since the update before
+ * @resumes:		How often it has resumed until then
  * @mono:		Line of CLOCK_MONOTONIC
  * @raw:		Line of CLOCK_MONOTONIC_RAW
  * @cycles:		Counter value of cycle_last
@@ -274,6 +276,8 @@ struct tk_history {
 	enum tkh_news		news;
 	bool			suspended;
 	bool			was_suspended;
+	bool			resumed;
+	unsigned int		resumes;
 	struct tkh_line		mono;
 	struct tkh_line		raw;
 	u64			cycles;
@@ -305,7 +309,8 @@ struct tkh_memory {
 };
 
 void tkh_init(struct tk_history *h, const struct tkh_memory *memory);
-bool tkh_prepare(struct tk_history *h, const struct timekeeper *tk, bool suspended);
+bool tkh_prepare(struct tk_history *h, const struct timekeeper *tk, bool suspended,
+		 unsigned int resumes);
 void tkh_switch(struct tk_history *h);
 void tkh_record(struct tk_history *h, const struct timekeeper *tk);
 int tkh_convert(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,

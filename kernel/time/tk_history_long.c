@@ -136,32 +136,26 @@ static u64 tkh_slope(u64 time, u64 cycles, bool up)
 
 /*
  * Narrow the cone from @low to @high so that at @pos its lines are not below @part, nor
- * more than @width above it. Both heights are rounded down, which takes one unit of margin.
+ * more than @width above it. The height is rounded down, which takes one unit of margin.
  * Below, none is needed at the first position of @part, where @part is an integer.
  */
 static bool tkh_narrow(const struct tkh_entry *open, const struct tkh_entry *part, u64 pos,
 		       s64 width, u64 *low, u64 *high)
 {
-	s64 gap_low = tkh_height(open, *low, part, pos);
-	s64 gap_high = tkh_height(open, *high, part, pos);
+	s64 gap = tkh_height(open, *low, part, pos);
 	s64 least = pos != part->first, most = width - 1;
-	u64 cycles = pos - open->first, change;
+	u64 cycles = pos - open->first, rise, room;
 
-	if (tkh_is_far(gap_low) || tkh_is_far(gap_high) || gap_low > most || gap_high < least)
+	if (tkh_is_far(gap) || gap > most)
 		return false;
 
-	if (gap_low < least) {
-		change = tkh_slope(least - gap_low, cycles, true);
-		if (change > *high - *low)
-			return false;
-		*low += change;
-	}
-	if (gap_high > most) {
-		change = tkh_slope(gap_high - most, cycles, true);
-		if (change > *high - *low)
-			return false;
-		*high -= change;
-	}
+	rise = gap < least ? tkh_slope(least - gap, cycles, true) : 0;
+	room = min(*high - *low, tkh_slope(most - gap, cycles, false));
+	if (rise > room)
+		return false;
+
+	*high = *low + room;
+	*low += rise;
 	return true;
 }
 

@@ -203,13 +203,19 @@ static void sim_init_history(struct kunit *test, struct tk_history *h, const str
 	tkh_init(h, &memory);
 }
 
+/* Begin an update, of the core timekeeper or of one that is like it */
+static bool prepare(struct tk_history *h, const struct timekeeper *tk, bool suspended)
+{
+	return tkh_prepare(h, tk, suspended, h->resumes + (h->suspended && !suspended));
+}
+
 /* An update of which nobody reads anything until it is recorded */
 static void record(struct tk_history *h, const struct timekeeper *tk, bool suspended)
 {
 	/* As under the lock of the timekeeper */
 	guard(irqsave)();
 
-	if (tkh_prepare(h, tk, suspended)) {
+	if (prepare(h, tk, suspended)) {
 		tkh_switch(h);
 		tkh_record(h, tk);
 	}
@@ -253,7 +259,7 @@ static void sim_update(struct sim *sim)
 	if (old != counter)
 		old->now += below(sim, sim->delay);
 	scoped_guard(irqsave) {
-		bool news = tkh_prepare(&sim->h, tk, sim->suspended);
+		bool news = tkh_prepare(&sim->h, tk, sim->suspended, sim->suspends);
 
 		from = counter->now;
 		if (last && !last->suspended)
@@ -1749,7 +1755,7 @@ static unsigned int count_reads(struct kunit *test, struct sim *sim, enum tkh_ne
 
 	counter->reads = 0;
 	scoped_guard(irqsave) {
-		tkh_prepare(&sim->h, &sim->tk, false);
+		prepare(&sim->h, &sim->tk, false);
 		tkh_switch(&sim->h);
 		tkh_record(&sim->h, &sim->tk);
 	}
@@ -2292,6 +2298,52 @@ static void tkh_test_anew(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, oldest_exact(&info), second / 2);
 }
 
+/* An auxiliary clock is not suspended, but learns of a resume with its next update */
+static void tkh_test_anew_aux(struct kunit *test)
+{
+	struct sim *sim = sim_create(test, 64, (struct sim_size) { { 64, 8 }, 64, 64 }, 1000);
+	struct sim_counter *counter = sim->counter;
+	struct tk_history *h = &sim->h;
+
+	counter->base = (struct clocksource_base) {
+		.id = CSID_X86_ART, .numerator = 2, .denominator = 1, .offset = 100,
+	};
+	counter->cs.base = &counter->base;
+	sim_set(sim, 0);
+	counter->now += 10000;
+	sim_set(sim, 0);
+
+	/* The counter goes on, and the clock with it */
+	sim->suspends++;
+	counter->now += 100;
+	sim_set(sim, 0);
+	KUNIT_EXPECT_EQ(test, h->news, TKH_NEW_INSTALLATION);
+	KUNIT_EXPECT_EQ(test, 0, gap_convert(test, h, 6000));
+
+	/* Another one is in use when the system resumes: this one may have started anew */
+	sim_change(sim, &sim->counters[1]);
+	KUNIT_EXPECT_EQ(test, 0, gap_convert(test, h, 6000));
+	sim->suspends++;
+	sim_set(sim, 0);
+	KUNIT_EXPECT_EQ(test, -ENODATA, gap_convert(test, h, 6000));
+	sim_change(sim, counter);
+	KUNIT_EXPECT_EQ(test, -ENODATA, gap_convert(test, h, 6000));
+
+	/* No CPU's counter lags behind in the first update after a resume */
+	for (int resumes = 0; resumes <= 1; resumes++) {
+		guard(irqsave)();
+
+		sim->tk.tkr_mono.cycle_last -= 5;
+		sim->tk.tkr_raw.cycle_last -= 5;
+		sim->tk.clock_was_set_seq++;
+		KUNIT_EXPECT_TRUE(test, tkh_prepare(h, &sim->tk, false, h->resumes + resumes));
+		KUNIT_EXPECT_EQ(test, h->news,
+				resumes ? TKH_NEW_COUNTER : TKH_NEW_INSTALLATION);
+		tkh_switch(h);
+		tkh_record(h, &sim->tk);
+	}
+}
+
 /*
  * A CPU whose counter lags behind sets the clock: timekeeping_forward_now()
  * takes cycle_last back without taking the time back
@@ -2353,7 +2405,7 @@ static void tkh_test_backwards(struct kunit *test)
 	/* A reader of the vDSO may have got this value in the second life already */
 	local_irq_save(flags);
 	nmi_enter();
-	tkh_prepare(&sim->h, tk, false);
+	prepare(&sim->h, tk, false);
 	tkh_switch(&sim->h);
 	sim->counter->now += 1000;
 	ret = tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER, start + 500, CLOCK_MONOTONIC, &time,
@@ -2645,7 +2697,7 @@ static void race_update(struct race *race, u64 k)
 	guard(irqsave)();
 
 	atomic64_set(&race->now, k << RACE_SHIFT);
-	WARN_ON(!tkh_prepare(&race->h, &race->tk, false));
+	WARN_ON(!prepare(&race->h, &race->tk, false));
 	if ((k & 7) == 5)
 		race_nmi(race);
 	tkh_switch(&race->h);
@@ -2821,7 +2873,7 @@ static void tkh_test_nmi(struct kunit *test)
 	atomic64_set(&race->now, (3 << RACE_SHIFT) + 100);
 	nmi_ask(race, cycles, answers[0], times[0], &all[0], &info[0]);
 	race_prepare(race, 4);
-	WARN_ON(!tkh_prepare(&race->h, &race->tk, false));
+	WARN_ON(!prepare(&race->h, &race->tk, false));
 	nmi_ask(race, cycles, answers[1], times[1], &all[1], &info[1]);
 	tkh_switch(&race->h);
 	nmi_ask(race, cycles, answers[2], times[2], &all[2], &info[2]);
@@ -3124,7 +3176,7 @@ static void live_check(struct live *live, const struct live_slot *slot)
 		atomic_long_inc(&live->evicted);
 		return;
 	}
-	if (ret == -ENODATA && !live->aux && READ_ONCE(live->suspending) != slot->suspended) {
+	if (ret == -ENODATA && READ_ONCE(live->suspending) != slot->suspended) {
 		atomic_long_inc(&live->lost);
 		return;
 	}
@@ -3864,6 +3916,7 @@ static struct kunit_case tkh_test_cases[] = {
 	KUNIT_CASE(tkh_test_gap),
 	KUNIT_CASE(tkh_test_gap_suspend),
 	KUNIT_CASE(tkh_test_anew),
+	KUNIT_CASE(tkh_test_anew_aux),
 	KUNIT_CASE(tkh_test_backwards),
 	KUNIT_CASE(tkh_test_lagging),
 	KUNIT_CASE(tkh_test_nmi),

@@ -337,7 +337,7 @@ module_param_named(tkh_convert, lookup, ulong, 0);
 static void fake_update(struct tk_history *h, s32 adjust)
 {
 	bool (*tkh_prepare)(struct tk_history *h, const struct timekeeper *tk,
-			    bool suspended) = (void *)prepare;
+			    bool suspended, unsigned int resumes) = (void *)prepare;
 	void (*tkh_switch)(struct tk_history *h) = (void *)do_switch;
 	void (*tkh_record)(struct tk_history *h, const struct timekeeper *tk) = (void *)record;
 	struct tk_read_base *tkr = &tk.tkr_mono, *raw = &tk.tkr_raw;
@@ -352,7 +352,7 @@ static void fake_update(struct tk_history *h, s32 adjust)
 	raw->xtime_nsec &= BIT_ULL(raw->shift) - 1;
 	tkr->mult += adjust;
 	fake_cycles = tkr->cycle_last + 10;
-	if (tkh_prepare(h, &tk, false)) {
+	if (tkh_prepare(h, &tk, false, 0)) {
 		tkh_switch(h);
 		tkh_record(h, &tk);
 	}
