@@ -43,25 +43,30 @@ static const char help[] =
 
 static const struct {
 	const char	*name;
-	const char	*alias;
 	clockid_t	id;
 } clocks[] = {
-	{ "monotonic",	"mono",			CLOCK_MONOTONIC },
-	{ "boottime",	"boot",			CLOCK_BOOTTIME },
-	{ "realtime",	"real",			CLOCK_REALTIME },
-	{ "tai",	"tai",			CLOCK_TAI },
-	{ "raw",	"monotonic_raw",	CLOCK_MONOTONIC_RAW },
-	/* Those which "now" does not show by default */
-	{ "aux0",	"aux0",			CLOCK_AUX },
-	{ "aux1",	"aux1",			CLOCK_AUX + 1 },
-	{ "aux2",	"aux2",			CLOCK_AUX + 2 },
-	{ "aux3",	"aux3",			CLOCK_AUX + 3 },
-	{ "aux4",	"aux4",			CLOCK_AUX + 4 },
-	{ "aux5",	"aux5",			CLOCK_AUX + 5 },
-	{ "aux6",	"aux6",			CLOCK_AUX + 6 },
-	{ "aux7",	"aux7",			CLOCK_AUX + 7 },
+	{ "monotonic",	CLOCK_MONOTONIC },
+	{ "boottime",	CLOCK_BOOTTIME },
+	{ "realtime",	CLOCK_REALTIME },
+	{ "tai",	CLOCK_TAI },
+	{ "raw",	CLOCK_MONOTONIC_RAW },
+	/* Those which "now" does not show by default: other names, and the rest */
+	{ "mono",	CLOCK_MONOTONIC },
+	{ "boot",	CLOCK_BOOTTIME },
+	{ "real",	CLOCK_REALTIME },
+	{ "mono_raw",	CLOCK_MONOTONIC_RAW },
+	{ "monotonic_raw", CLOCK_MONOTONIC_RAW },
+	{ "aux0",	CLOCK_AUX },
+	{ "aux1",	CLOCK_AUX + 1 },
+	{ "aux2",	CLOCK_AUX + 2 },
+	{ "aux3",	CLOCK_AUX + 3 },
+	{ "aux4",	CLOCK_AUX + 4 },
+	{ "aux5",	CLOCK_AUX + 5 },
+	{ "aux6",	CLOCK_AUX + 6 },
+	{ "aux7",	CLOCK_AUX + 7 },
 };
 
+#define BOOTTIME		1
 #define NR_SYSTEM_CLOCKS	5
 
 /* Why a value has no time. The last one is for every other status. */
@@ -84,12 +89,29 @@ static const struct {
 	{ RETROCONV_REPEATED,	"repeated" },
 };
 
+/* Units of a time, in nanoseconds */
+static const struct {
+	const char	*name;
+	unsigned int	ns;
+} units[] = {
+	{ "ns",	1 },
+	{ "us",	1000 },
+	{ "ms",	1000000 },
+	{ "s",	1000000000 },
+};
+
 /**
  * struct options - The command line
  * @clock:	Index into clocks[], -1 if there is none given
  * @iso:	Show dates
+ * @scale:	Show times on the present scale of @clock
  * @hex:	Numbers are hexadecimal
  * @plain:	Show times without bounds and marks
+ * @null:	Shown in place of a value which has no time, NULL for the value itself
+ * @unit:	The values are the time for which the counter has counted, in this
+ *		unit in nanoseconds. 0 for cycles.
+ * @bits:	The values are only the low bits of the counter, so many of them
+ * @delimiter:	Separates fields, 0 for blanks
  * @field:	Number of the field that is the value, 0 for none
  * @regex:	The value is what this matches, NULL for none
  * @re:		@regex compiled
@@ -97,13 +119,19 @@ static const struct {
 static struct options {
 	int		clock;
 	bool		iso;
+	bool		scale;
 	bool		hex;
 	bool		plain;
+	const char	*null;
+	unsigned int	unit;
+	unsigned long	bits;
+	char		delimiter;
 	unsigned long	field;
 	const char	*regex;
 	regex_t		re;
 } options = {
 	.clock	= -1,
+	.bits	= 64,
 };
 
 static int device;
@@ -132,6 +160,15 @@ static void flush(void)
 
 /* The device */
 
+static void get_info(void)
+{
+	info.size = sizeof(info);
+	if (ioctl(device, RETROCONV_INFO, &info)) {
+		die(DEVICE ": %s%s", strerror(errno),
+		    errno == ENODEV ? ": the kernel keeps no history" : "");
+	}
+}
+
 static void open_device(void)
 {
 	device = open(DEVICE, O_RDONLY | O_CLOEXEC);
@@ -140,11 +177,9 @@ static void open_device(void)
 		    errno == ENOENT ? ": the kernel needs CONFIG_RETROCONV" : "");
 	}
 
-	info.size = sizeof(info);
-	if (ioctl(device, RETROCONV_INFO, &info)) {
-		die(DEVICE ": %s%s", strerror(errno),
-		    errno == ENODEV ? ": the kernel keeps no history" : "");
-	}
+	get_info();
+	if (options.unit && !info.frequency_hz)
+		die("--unit: the frequency of the counter is not known");
 }
 
 /*
@@ -177,7 +212,30 @@ static const char *why(int clock)
 	return errno == ENODEV ? ": the clock is not enabled" : "";
 }
 
-static void convert(int clock, const __u64 *cycles, struct retroconv_time *times, size_t nr)
+static void need_counter(void)
+{
+	if (info.counter == RETROCONV_COUNTER_NONE)
+		die("user space cannot read the counter of the present clocksource");
+}
+
+/* An old kernel does not tell it */
+static __u64 mask(void)
+{
+	return info.mask ?: UINT64_MAX;
+}
+
+/* Narrow values are the last ones with these low bits that the counter has had */
+static void widen(__u64 *cycles, size_t nr)
+{
+	__u64 low = UINT64_MAX >> (64 - options.bits);
+
+	get_info();
+	need_counter();
+	for (size_t i = 0; i < nr; i++)
+		cycles[i] = (info.newest - ((info.newest - cycles[i]) & low)) & mask();
+}
+
+static void convert_to(int clock, const __u64 *cycles, struct retroconv_time *times, size_t nr)
 {
 	struct retroconv_convert arg = {
 		.size		= sizeof(arg),
@@ -194,6 +252,30 @@ static void convert(int clock, const __u64 *cycles, struct retroconv_time *times
 	}
 }
 
+/* From the clock of the system that nobody sets to @clock, as it is now */
+static void rescale(int clock, struct retroconv_time *times, size_t nr)
+{
+	struct retroconv_time boot, now;
+
+	get_info();
+	need_counter();
+	convert_to(BOOTTIME, &info.newest, &boot, 1);
+	convert_to(clock, &info.newest, &now, 1);
+	if (boot.status < 0 || now.status < 0)
+		die("--scale: the present time is not known");
+	for (size_t i = 0; i < nr; i++)
+		times[i].ns += now.ns - boot.ns;
+}
+
+static void convert(int clock, __u64 *cycles, struct retroconv_time *times, size_t nr)
+{
+	if (options.bits < 64)
+		widen(cycles, nr);
+	convert_to(options.scale ? BOOTTIME : clock, cycles, times, nr);
+	if (options.scale)
+		rescale(clock, times, nr);
+}
+
 static unsigned int reason(int status)
 {
 	unsigned int i;
@@ -208,8 +290,7 @@ static unsigned int reason(int status)
 /* A bound of the error in a readable unit, rounded up */
 static const char *bound_text(__u32 error_ns)
 {
-	static const char * const units[] = { "us", "ms", "s" };
-	unsigned int unit = 0;
+	unsigned int unit = 1;
 	unsigned long long tenths;
 	static char text[16];
 
@@ -224,7 +305,8 @@ static const char *bound_text(__u32 error_ns)
 	tenths = DIV_ROUND_UP(error_ns, 100ULL);
 	for (; tenths >= 10000 && unit < ARRAY_SIZE(units) - 1; unit++)
 		tenths = DIV_ROUND_UP(tenths, 1000);
-	snprintf(text, sizeof(text), "%llu.%llu%s", tenths / 10, tenths % 10, units[unit]);
+	snprintf(text, sizeof(text), "%llu.%llu%s", tenths / 10, tenths % 10,
+		 units[unit].name);
 	return text;
 }
 
@@ -272,7 +354,7 @@ static void print_time(const struct retroconv_time *time)
 
 enum number { NUMBER, TOO_LARGE, NO_NUMBER };
 
-static enum number parse(const char *s, size_t len, __u64 *value)
+static enum number parse_integer(const char *s, size_t len, __u64 *value)
 {
 	unsigned int base = options.hex ? 16 : 10;
 	enum number ret = NUMBER;
@@ -300,6 +382,44 @@ static enum number parse(const char *s, size_t len, __u64 *value)
 	return ret;
 }
 
+/*
+ * A time with or without a fraction, and the counter value at which the counter had
+ * counted for so long. A device which has rounded the time down had at least that value.
+ */
+static enum number parse_time(const char *s, size_t len, __u64 *value)
+{
+	const char *point = memchr(s, '.', len), *end = s + len;
+	unsigned int digit = options.unit;
+	enum number ret;
+	__u64 ns;
+
+	ret = parse_integer(s, (point ?: end) - s, &ns);
+	if (ret == NO_NUMBER || point + 1 == end)
+		return NO_NUMBER;
+	if (__builtin_mul_overflow(ns, options.unit, &ns))
+		ret = TOO_LARGE;
+	for (const char *p = point ? point + 1 : end; p < end; p++) {
+		if (!isdigit((unsigned char)*p))
+			return NO_NUMBER;
+		digit /= 10;
+		if (__builtin_add_overflow(ns, (*p - '0') * digit, &ns))
+			ret = TOO_LARGE;
+	}
+
+	if (__builtin_mul_overflow(ns / NSEC_PER_SEC, info.frequency_hz, value))
+		ret = TOO_LARGE;
+	*value += DIV_ROUND_UP(ns % NSEC_PER_SEC * info.frequency_hz, (__u64)NSEC_PER_SEC);
+	return ret;
+}
+
+static enum number parse(const char *s, size_t len, __u64 *value)
+{
+	enum number ret = options.unit ? parse_time(s, len, value) :
+					 parse_integer(s, len, value);
+
+	return ret == NUMBER && *value > UINT64_MAX >> (64 - options.bits) ? TOO_LARGE : ret;
+}
+
 /* The filter */
 
 /**
@@ -322,6 +442,7 @@ static struct {
 	unsigned long long	total;
 	unsigned long long	failed[ARRAY_SIZE(reasons)];
 	unsigned long long	long_lines;
+	bool			text;
 } filter;
 
 /* Without a field or an expression, a value is nothing but a guess */
@@ -335,9 +456,9 @@ static bool is_word(char c)
 	return isalnum((unsigned char)c) || c == '_';
 }
 
-static bool is_blank(char c)
+static bool is_delimiter(char c)
 {
-	return c == ' ' || c == '\t';
+	return options.delimiter ? c == options.delimiter : c == ' ' || c == '\t';
 }
 
 /*
@@ -374,10 +495,13 @@ static bool next_field(const char *begin, const char *end, const char **from, st
 	for (unsigned long n = 0; n < options.field; n++) {
 		if (n && place->to == end)
 			return false;
-		while (p < end && is_blank(*p))
+		/* Between two that are given there may be an empty field */
+		if (options.delimiter)
+			p += n > 0;
+		while (!options.delimiter && p < end && is_delimiter(*p))
 			p++;
 		place->from = p;
-		while (p < end && !is_blank(*p))
+		while (p < end && !is_delimiter(*p))
 			p++;
 		place->to = p;
 	}
@@ -417,7 +541,7 @@ static bool next_match(const char *begin, const char *end, const char **from, st
 static void write_batch(const char **done)
 {
 	if (filter.nr)
-		convert(default_clock(1), filter.cycles, filter.times, filter.nr);
+		convert(default_clock(BOOTTIME), filter.cycles, filter.times, filter.nr);
 
 	for (size_t i = 0; i < filter.nr; i++) {
 		const struct place *place = &filter.places[i];
@@ -432,8 +556,11 @@ static void write_batch(const char **done)
 			unsigned int r = reason(time->status);
 
 			filter.failed[r]++;
-			fwrite(place->from, 1, place->to - place->from, stdout);
-			if (!guess() && !options.plain)
+			if (options.null)
+				fputs(options.null, stdout);
+			else
+				fwrite(place->from, 1, place->to - place->from, stdout);
+			if (!guess() && !options.plain && !options.null)
 				printf("(%s)", reasons[r].text);
 		}
 		*done = place->to;
@@ -446,6 +573,7 @@ static void filter_lines(const char *text, const char *end)
 {
 	const char *done = text;
 
+	filter.text |= text < end;
 	while (text < end) {
 		const char *eol = memchr(text, '\n', end - text), *from = text;
 		struct place place = { };
@@ -570,6 +698,11 @@ static int do_filter(int argc, char **argv)
 		fprintf(stderr, "retroconv: %llu lines above %d bytes not converted\n",
 			filter.long_lines, MAX_LINE);
 	}
+	if (filter.text && !filter.total && !guess()) {
+		fprintf(stderr, "retroconv: no value in what --%s names\n",
+			options.field ? "field" : "regex");
+		return NOT_CONVERTED;
+	}
 	return failed || filter.long_lines ? NOT_CONVERTED : OK;
 }
 
@@ -597,13 +730,15 @@ static int do_convert(int argc, char **argv)
 			time.status = -EOVERFLOW;
 			break;
 		case NUMBER:
-			convert(default_clock(1), &value, &time, 1);
+			convert(default_clock(BOOTTIME), &value, &time, 1);
 			break;
 		}
 		if (time.status < 0) {
 			flush();
 			fprintf(stderr, "retroconv: %s: %s\n", *argv,
 				reasons[reason(time.status)].text);
+			if (options.null)
+				printf("%s %s\n", *argv, options.null);
 			ret = NOT_CONVERTED;
 			continue;
 		}
@@ -612,12 +747,6 @@ static int do_convert(int argc, char **argv)
 		putchar('\n');
 	}
 	return ret;
-}
-
-static void need_counter(void)
-{
-	if (info.counter == RETROCONV_COUNTER_NONE)
-		die("user space cannot read the counter of the present clocksource");
 }
 
 static int do_now(int argc, char **argv)
@@ -642,12 +771,6 @@ static int do_now(int argc, char **argv)
 		putchar('\n');
 	}
 	return OK;
-}
-
-/* An old kernel does not tell it */
-static __u64 mask(void)
-{
-	return info.mask ?: UINT64_MAX;
 }
 
 static void print_reach(const char *what, __u64 cycles)
@@ -690,7 +813,13 @@ static int do_info(int argc, char **argv)
 	return OK;
 }
 
-enum { CLOCK = 1, ISO = 2, HEX = 4, FIELD = 8, REGEX = 16, HELP = 32, PLAIN = 64 };
+enum {
+	CLOCK = 1, ISO = 2, HEX = 4, FIELD = 8, REGEX = 16, HELP = 32, PLAIN = 64, NUL = 128,
+	UNIT = 256, BITS = 512, DELIMITER = 1024, SCALE = 2048,
+};
+
+/* How values are to be read, and how their times are to be shown */
+#define VALUES		(HELP | CLOCK | ISO | PLAIN | HEX | NUL | UNIT | BITS | SCALE)
 
 static const struct command {
 	const char	*name;
@@ -699,18 +828,38 @@ static const struct command {
 } commands[] = {
 	{ "info",	do_info,	HELP },
 	{ "now",	do_now,		HELP | CLOCK | ISO | PLAIN },
-	{ "convert",	do_convert,	HELP | CLOCK | ISO | PLAIN | HEX },
-	{ "filter",	do_filter,	HELP | CLOCK | ISO | PLAIN | HEX | FIELD | REGEX },
+	{ "convert",	do_convert,	VALUES },
+	{ "filter",	do_filter,	VALUES | FIELD | REGEX | DELIMITER },
 };
 
 static int parse_clock(const char *name)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(clocks); i++) {
-		if (!strcmp(name, clocks[i].name) || !strcmp(name, clocks[i].alias))
+		if (!strcmp(name, clocks[i].name))
 			return i;
 	}
 	die("no clock '%s': there are monotonic, boottime, realtime, tai, raw and aux0 to aux7",
 	    name);
+}
+
+static unsigned int parse_unit(const char *name)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(units); i++) {
+		if (!strcmp(name, units[i].name))
+			return units[i].ns;
+	}
+	die("no unit '%s': there are ns, us, ms and s", name);
+}
+
+/* A number above 0, or 0 for what is none */
+static unsigned long parse_count(const char *s)
+{
+	unsigned long value;
+	char *end;
+
+	errno = 0;
+	value = strtoul(s, &end, 10);
+	return !isdigit((unsigned char)*s) || *end || errno ? 0 : value;
 }
 
 static void show_help(void)
@@ -727,13 +876,17 @@ static void parse_options(const struct command *command, int argc, char **argv)
 		{ "iso",	no_argument,		NULL,	ISO },
 		{ "plain",	no_argument,		NULL,	PLAIN },
 		{ "hex",	no_argument,		NULL,	HEX },
+		{ "null",	required_argument,	NULL,	NUL },
+		{ "scale",	required_argument,	NULL,	SCALE },
+		{ "unit",	required_argument,	NULL,	UNIT },
+		{ "bits",	required_argument,	NULL,	BITS },
+		{ "delimiter",	required_argument,	NULL,	DELIMITER },
 		{ "field",	required_argument,	NULL,	FIELD },
 		{ "regex",	required_argument,	NULL,	REGEX },
 		{ "help",	no_argument,		NULL,	HELP },
 	};
 	struct option allowed[ARRAY_SIZE(all) + 1] = { };
 	unsigned int nr = 0;
-	char *end;
 	int c;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(all); i++) {
@@ -756,10 +909,30 @@ static void parse_options(const struct command *command, int argc, char **argv)
 		case HEX:
 			options.hex = true;
 			break;
+		case SCALE:
+			if (strcmp(optarg, "now"))
+				die("no scale '%s': there is now", optarg);
+			options.scale = true;
+			break;
+		case NUL:
+			options.null = optarg;
+			break;
+		case UNIT:
+			options.unit = parse_unit(optarg);
+			break;
+		case BITS:
+			options.bits = parse_count(optarg);
+			if (!options.bits || options.bits > 64)
+				die("--bits '%s' is not a number from 1 to 64", optarg);
+			break;
+		case DELIMITER:
+			if (strlen(optarg) != 1)
+				die("--delimiter '%s' is not a character", optarg);
+			options.delimiter = *optarg;
+			break;
 		case FIELD:
-			errno = 0;
-			options.field = strtoul(optarg, &end, 10);
-			if (!isdigit((unsigned char)*optarg) || *end || errno || !options.field)
+			options.field = parse_count(optarg);
+			if (!options.field)
 				die("--field '%s' is not a number from 1 on", optarg);
 			break;
 		case REGEX:
@@ -782,8 +955,17 @@ static void parse_options(const struct command *command, int argc, char **argv)
 	}
 	if (options.field && options.regex)
 		die("either --field or --regex");
-	if (options.hex && command->run == do_filter && guess())
-		die("filter: --hex needs --field or --regex");
+	if (command->run == do_filter && guess()) {
+		if (options.hex || options.unit || options.null || options.bits < 64)
+			die("filter: --hex, --unit, --bits and --null need --field or --regex");
+	}
+	if (options.scale && (options.clock < 0 || (clocks[options.clock].id != CLOCK_REALTIME &&
+						    clocks[options.clock].id != CLOCK_TAI)))
+		die("--scale needs --clock realtime or --clock tai");
+	if (options.delimiter && !options.field)
+		die("--delimiter needs --field");
+	if (options.unit && options.bits < 64)
+		die("either --unit or --bits");
 	if (options.iso && (options.clock < 0 || clocks[options.clock].id != CLOCK_REALTIME))
 		die("--iso needs --clock realtime");
 }
