@@ -387,8 +387,8 @@ result 'a field or an expression without any value'
 
 fresh=$(counter)
 dec=$((fresh))
-low=$((dec & 0xffffffff))
-is 0 $tool convert --clock raw --bits 32 $low && [ "$(cut -d' ' -f2 out)" = "$($tool convert --clock raw "$fresh" | cut -d' ' -f2)" ] &&
+low=$((dec & 0xfffffff))
+[ $low -lt $dec ] && is 0 $tool convert --clock raw --bits 28 $low && [ "$(cut -d' ' -f2 out)" = "$($tool convert --clock raw "$fresh" | cut -d' ' -f2)" ] &&
 	[ "$($tool convert --clock raw --hex --bits 40 "$(printf %x $((dec & 0xffffffffff)))" | cut -d' ' -f2)" = "$(cut -d' ' -f2 out)" ] &&
 	is 1 $tool convert --bits 31 4294967295 && grep -q 'too large' err
 result 'the low bits of the counter'
@@ -409,6 +409,8 @@ for pair in "ns $sec$(printf %09d $nsec)" "us $sec$(printf %06d $((nsec / 1000))
 done >times
 [ "$T" ] && [ "$(cat times)" = "$(printf '%s\n%s\n%s' "$T" "$T" "$T")" ] &&
 	echo "t=$sec.$(printf %09d $nsec)," >in && is 0 $tool filter --clock raw --unit s --regex '([0-9.]+)' in && [ "$(cat out)" = "t=$T," ] &&
+	odd=$(((dec / (hz / 1000000) - 1000) | 1)) && cycles=$(((odd * hz + 999999) / 1000000)) &&
+	[ "$($tool convert --clock raw --unit us $odd | cut -d' ' -f2)" = "$($tool convert --clock raw $cycles | cut -d' ' -f2)" ] &&
 	is 1 $tool convert --unit s 18446744073709551615 && grep -q 'too large' err &&
 	complains 'is not a number' $tool convert --unit s 1. && complains 'is not a number' $tool convert --unit s 1.2.3
 result 'the time for which the counter has counted'
