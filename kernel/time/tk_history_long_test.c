@@ -1186,7 +1186,8 @@ static void sim_run(struct kunit *test, struct sim *sim, const struct table_para
 	sim_check_all(test, sim);
 	sim_tell(test, sim, p);
 
-	KUNIT_EXPECT_GT(test, sim->nr_events, 1000);
+	/* An entry per tick reaches back for so short a time that few are left */
+	KUNIT_EXPECT_GT(test, sim->nr_events, d->tick && !p->idle ? 10 : 1000);
 	if (d->kind != FREE && p->hours > 1)
 		KUNIT_EXPECT_GT(test, sim->merged, 1000);
 	for (int i = 0; i < NR_AGES; i++) {

@@ -394,7 +394,7 @@ static enum number parse_time(const char *s, size_t len, __u64 *value)
 	__u64 ns;
 
 	ret = parse_integer(s, (point ?: end) - s, &ns);
-	if (ret == NO_NUMBER || point + 1 == end)
+	if (ret == NO_NUMBER || (point && point + 1 == end))
 		return NO_NUMBER;
 	if (__builtin_mul_overflow(ns, options.unit, &ns))
 		ret = TOO_LARGE;
@@ -406,9 +406,10 @@ static enum number parse_time(const char *s, size_t len, __u64 *value)
 			ret = TOO_LARGE;
 	}
 
-	if (__builtin_mul_overflow(ns / NSEC_PER_SEC, info.frequency_hz, value))
+	if (__builtin_mul_overflow(ns / NSEC_PER_SEC, info.frequency_hz, value) ||
+	    __builtin_add_overflow(*value, DIV_ROUND_UP(ns % NSEC_PER_SEC * info.frequency_hz,
+							(__u64)NSEC_PER_SEC), value))
 		ret = TOO_LARGE;
-	*value += DIV_ROUND_UP(ns % NSEC_PER_SEC * info.frequency_hz, (__u64)NSEC_PER_SEC);
 	return ret;
 }
 
