@@ -123,8 +123,8 @@ static int retroconv_convert_chunk(enum clocksource_ids cs_id, clockid_t clock,
 				   ktime_t offset, const u64 __user *ucycles,
 				   struct retroconv_time __user *utimes, unsigned int nr)
 {
-	struct ktime_cycles_time times[RETROCONV_CHUNK];
-	u64 cycles[RETROCONV_CHUNK];
+	struct ktime_cycles_time times[RETROCONV_CHUNK] __uninitialized;
+	u64 cycles[RETROCONV_CHUNK] __uninitialized;
 	int ret;
 
 	/* Times are handed out as they are */

@@ -1115,7 +1115,7 @@ static void tkh_try_convert_batch(const struct tk_history *h, enum clocksource_i
 			}
 			pos = found.pos;
 			inst = found.inst;
-			if (inst->cs_id == cs_id) {
+			if (inst->cs_id == cs_id && i + 1 < nr) {
 				len = tkh_piece_len(h, &found, clock, &first);
 				mask = tkh_mask(inst);
 				first_cycles = tkh_cycles(inst, first);
