@@ -116,7 +116,7 @@ scaled=$($tool convert --clock realtime --scale now "$value" | cut -d' ' -f2)
 between $(($(ns "$told") + 3599000000000)) "$(ns "$scaled")" $(($(ns "$told") + 3601000000000)) &&
 	[ "$(ns "$($tool convert --clock tai --scale now "$value" | cut -d' ' -f2)")" -eq "$(ns "$scaled")" ] &&
 	echo "at $value" >in && is 0 $tool filter --clock realtime --scale now in && [ "$(cat out)" = "at $scaled" ] &&
-	complains "no scale 'then'" $tool convert --scale then 1 && complains 'scale needs' $tool convert --scale now 1 &&
+	complains "no scale 'old'" $tool convert --scale old 1 && complains 'scale needs' $tool convert --scale now 1 &&
 	complains 'scale needs' $tool filter --scale now --clock raw
 result "the time on today's scale"
 
@@ -405,12 +405,12 @@ is 0 $tool info && hz=$(field frequency out) && hz=${hz% Hz}
 sec=$((dec / hz)) nsec=$((dec % hz * 1000000000 / hz))
 T=$($tool convert --clock raw "$fresh" | cut -d' ' -f2)
 for pair in "ns $sec$(printf %09d $nsec)" "us $sec$(printf %06d $((nsec / 1000))).$(printf %03d $((nsec % 1000)))" "s $sec.$(printf %09d $nsec)"; do
-	$tool convert --clock raw --unit ${pair% *} "${pair#* }" | cut -d' ' -f2
-done >times
-[ "$T" ] && [ "$(cat times)" = "$(printf '%s\n%s\n%s' "$T" "$T" "$T")" ] &&
+	$tool convert --clock raw --unit "${pair% *}" "${pair#* }" | cut -d' ' -f2
+done >told
+[ "$T" ] && [ "$(cat told)" = "$(printf '%s\n%s\n%s' "$T" "$T" "$T")" ] &&
 	echo "t=$sec.$(printf %09d $nsec)," >in && is 0 $tool filter --clock raw --unit s --regex '([0-9.]+)' in && [ "$(cat out)" = "t=$T," ] &&
 	odd=$(((dec / (hz / 1000000) - 1000) | 1)) && cycles=$(((odd * hz + 999999) / 1000000)) &&
-	[ "$($tool convert --clock raw --unit us $odd | cut -d' ' -f2)" = "$($tool convert --clock raw $cycles | cut -d' ' -f2)" ] &&
+	[ "$($tool convert --clock raw --unit us "$odd" | cut -d' ' -f2)" = "$($tool convert --clock raw "$cycles" | cut -d' ' -f2)" ] &&
 	is 1 $tool convert --unit s 18446744073709551615 && grep -q 'too large' err &&
 	complains 'is not a number' $tool convert --unit s 1. && complains 'is not a number' $tool convert --unit s 1.2.3
 result 'the time for which the counter has counted'
