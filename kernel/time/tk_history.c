@@ -437,11 +437,17 @@ static void tkh_push_installation(struct tk_history *h, const struct timekeeper 
 	const struct clocksource_base *base = clock->base;
 	struct tkh_installation inst = { .first = first };
 
+	/* Auxiliary clocks learn of it later: here it was before the clocksource changed */
+	if (h->resumed && h->clock && clock != h->clock)
+		tkh_newest_inst(h)->flags |= TKH_RESUMED;
+	else if (h->resumed)
+		inst.flags = TKH_RESUMED;
+
 	if (h->news == TKH_NEW_COUNTER) {
 		if (tkh_is_recorded(clock))
 			inst.again = tkh_had_before(h, clock, first, tk->tkr_mono.cycle_last);
 		if (clock == h->clock)
-			inst.flags = TKH_ANEW;
+			inst.flags |= TKH_ANEW;
 		h->cycles = tk->tkr_mono.cycle_last;
 		h->pos = first;
 		inst.bias = first - h->cycles;
@@ -450,9 +456,6 @@ static void tkh_push_installation(struct tk_history *h, const struct timekeeper 
 		inst.bias = tkh_newest_inst(h)->bias;
 		inst.again = tkh_newest_inst(h)->again;
 	}
-	if (h->resumed)
-		inst.flags |= TKH_RESUMED;
-
 	inst.cs_id = tkh_is_recorded(clock) ? clock->id : CSID_GENERIC;
 	inst.lacks = 64 - fls64(clock->mask);
 	inst.shift = raw->shift;

@@ -137,7 +137,7 @@ bool tkh_entries_oldest(const struct tkh_entries *entries, unsigned int level, u
 
 /* The counter had started anew when the installation began */
 #define TKH_ANEW		BIT(0)
-/* A suspend ended where the installation began, or within it if it is not recorded */
+/* A suspend ended where the installation began, or within it */
 #define TKH_RESUMED		BIT(1)
 
 /**

@@ -2308,6 +2308,7 @@ static void tkh_test_anew_aux(struct kunit *test)
 	struct sim *sim = sim_create(test, 64, (struct sim_size) { { 64, 8 }, 64, 64 }, 1000);
 	struct sim_counter *counter = sim->counter;
 	struct tk_history *h = &sim->h;
+	u64 value;
 
 	counter->base = (struct clocksource_base) {
 		.id = CSID_X86_ART, .numerator = 2, .denominator = 1, .offset = 100,
@@ -2332,6 +2333,16 @@ static void tkh_test_anew_aux(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENODATA, gap_convert(test, h, 6000));
 	sim_change(sim, counter);
 	KUNIT_EXPECT_EQ(test, -ENODATA, gap_convert(test, h, 6000));
+
+	/* The next update exchanges the counter: the resume was before that */
+	value = counter->now & ~1ULL;
+	counter->now += 100;
+	sim->suspends++;
+	sim_change(sim, &sim->counters[1]);
+	KUNIT_EXPECT_EQ(test, 0, gap_convert(test, h, value));
+	sim->suspends++;
+	sim_change(sim, counter);
+	KUNIT_EXPECT_EQ(test, -ENODATA, gap_convert(test, h, value));
 
 	/* No CPU's counter lags behind in the first update after a resume */
 	for (int resumes = 0; resumes <= 1; resumes++) {
