@@ -1387,13 +1387,16 @@ static __always_inline struct tk_history *tkh_of(const struct timekeeper *tk)
 void tk_history_prepare(const struct timekeeper *tk)
 {
 	struct tk_history *h = tkh_of(tk);
+	bool suspended;
+
+	if (!h)
+		return;
 
 	/* Auxiliary clocks go on with the counter in a suspend, but it may start anew */
-	if (h == &tkh_core.h && h->suspended && !timekeeping_suspended)
+	suspended = timekeeping_suspended && h == &tkh_core.h;
+	if (h->suspended && !suspended)
 		WRITE_ONCE(tkh_resumes, tkh_resumes + 1);
-	if (h)
-		tkh_prepare(h, tk, timekeeping_suspended && h == &tkh_core.h,
-			    READ_ONCE(tkh_resumes));
+	tkh_prepare(h, tk, suspended, READ_ONCE(tkh_resumes));
 }
 
 /**

@@ -497,10 +497,12 @@ static bool next_field(const char *begin, const char *end, const char **from, st
 		if (n && place->to == end)
 			return false;
 		/* Between two that are given there may be an empty field */
-		if (options.delimiter)
+		if (options.delimiter) {
 			p += n > 0;
-		while (!options.delimiter && p < end && is_delimiter(*p))
-			p++;
+		} else {
+			while (p < end && is_delimiter(*p))
+				p++;
+		}
 		place->from = p;
 		while (p < end && !is_delimiter(*p))
 			p++;
