@@ -694,7 +694,7 @@ static bool check_reaches(const struct retroconv_info *info)
 	unsigned int nr = info->nr_reaches;
 
 	if (info->newest > info->mask || info->mask & (info->mask + 1) || !nr ||
-	    nr > NR_REACHES || info->reserved || info->reach[0].error_ns ||
+	    nr > NR_REACHES || info->last_counter != RETROCONV_COUNTER_ARM_ARCH || info->reach[0].error_ns ||
 	    info->reach[0].oldest != info->oldest_exact ||
 	    info->reach[nr - 1].oldest != info->oldest)
 		return false;

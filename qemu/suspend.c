@@ -6,6 +6,9 @@
  * timekeeping_suspend(), waits, and runs timekeeping_resume(). The counter goes
  * on, and what it counted is the time that the kernel adds to CLOCK_BOOTTIME. Nobody
  * reads a clock in the gap, and each time from there says so.
+ *
+ * Stamps of each clock, and lines of the kernel's log, from before, between and after two
+ * suspends become the times that the other clocks had in the same moment.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -175,6 +178,131 @@ static int check_namespace(const __u64 *cycles, struct retroconv_time (*times)[N
 	return !bad;
 }
 
+static void suspend(void)
+{
+	/* Older kernels wait for 5 seconds always */
+	if (!access("/sys/module/hibernate/parameters/pm_test_delay", F_OK))
+		write_file("/sys/module/hibernate/parameters/pm_test_delay", "2");
+	write_file("/sys/power/pm_test", "core");
+	write_file("/sys/power/state", "disk");
+}
+
+/* A moment: all clocks between two values of the counter, and a line of the log */
+struct moment {
+	__u64	c1;
+	int64_t	times[NR_CLOCKS];
+	__u64	c2;
+};
+
+#define NR_MOMENTS	3
+
+static struct moment moments[NR_MOMENTS];
+
+static void take_moment(int i)
+{
+	char line[64];
+
+	moments[i].c1 = counter();
+	snprintf(line, sizeof(line), "retroconv: moment %d\n", i);
+	write_file("/dev/kmsg", line);
+	for (int j = 0; j < NR_CLOCKS; j++)
+		moments[i].times[j] = now(clocks[j]);
+	moments[i].c2 = counter();
+}
+
+static struct retroconv_time convert_one(__u32 from, clockid_t to, __u64 value)
+{
+	struct retroconv_time time = { .status = -EIO };
+	struct retroconv_convert arg = {
+		.size		= sizeof(arg),
+		.counter	= from,
+		.clock_id	= to,
+		.nr		= 1,
+		.cycles		= (uintptr_t)&value,
+		.times		= (uintptr_t)&time,
+	};
+
+	if (ioctl(device, RETROCONV_CONVERT, &arg))
+		time.status = -errno;
+	return time;
+}
+
+/* @time, of a stamp taken in the moment, is what @to was in it. Stamps are cut to @unit. */
+static int is_in_moment(const struct moment *moment, clockid_t to, struct retroconv_time time,
+			int64_t unit, const char *what)
+{
+	int64_t from = convert_one(RETROCONV_COUNTER_ARM_ARCH, to, moment->c1).ns;
+	int64_t until = convert_one(RETROCONV_COUNTER_ARM_ARCH, to, moment->c2).ns;
+
+	if (!time.status && !time.error_ns && time.ns + unit > from && time.ns <= until)
+		return 1;
+	printf("# %s, moment %d, clock %d: %lld +-%u, status %d, not from %lld to %lld\n", what,
+	       (int)(moment - moments), to, (long long)time.ns, time.error_ns, time.status,
+	       (long long)from, (long long)until);
+	return 0;
+}
+
+static void check_moments(void)
+{
+	int bad = 0, lines = 0;
+	char line[512];
+	FILE *f;
+
+	for (int i = 0; i < NR_MOMENTS; i++) {
+		for (int j = 0; j < NR_CLOCKS; j++) {
+			for (int k = 0; k < NR_CLOCKS; k++) {
+				bad += !is_in_moment(&moments[i], clocks[k],
+						     convert_one(RETROCONV_FROM(clocks[j]),
+								 clocks[k], moments[i].times[j]),
+						     1, "from a clock");
+			}
+		}
+	}
+	result(!bad, "stamps of clocks from before, between and after two suspends");
+
+	bad = 0;
+	f = popen("dmesg", "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		unsigned long long sec, us;
+		int moment;
+
+		if (sscanf(line, "[%llu.%6llu] retroconv: moment %d", &sec, &us, &moment) != 3 ||
+		    moment < 0 || moment >= NR_MOMENTS)
+			continue;
+		lines++;
+		for (int k = 0; k < NR_CLOCKS; k++) {
+			bad += !is_in_moment(&moments[moment], clocks[k],
+					     convert_one(RETROCONV_FROM_LOCAL, clocks[k],
+							 sec * NSEC_PER_SEC + us * 1000),
+					     1000, "from the log");
+		}
+	}
+	if (f)
+		pclose(f);
+	result(lines == NR_MOMENTS && !bad, "and lines of the kernel's log");
+
+	/* In the midst of the second sleep */
+	bad = 0;
+	for (int j = NR_STILL; j < NR_CLOCKS; j++) {
+		int64_t t1 = moments[1].times[j], t2 = moments[2].times[j];
+		__u32 from = RETROCONV_FROM(clocks[j]);
+
+		for (int k = 0; k < NR_CLOCKS; k++) {
+			int64_t t0 = moments[1].times[k], t3 = moments[2].times[k];
+			struct retroconv_time time = convert_one(from, clocks[k], (t1 + t2) / 2);
+
+			/* Those which go on do so alike */
+			if (time.status == RETROCONV_SUSPENDED && time.ns >= t0 && time.ns <= t3 &&
+			    (k < NR_STILL || time.error_ns < 1000000))
+				continue;
+			printf("# from clock %d to %d: %lld +-%u, status %d\n", clocks[j],
+			       clocks[k], (long long)time.ns, time.error_ns, time.status);
+			bad++;
+		}
+	}
+	result(!bad, "and times when the system was suspended, which are marked");
+}
+
 int main(void)
 {
 	static struct retroconv_time times[NR_CLOCKS][NR];
@@ -188,19 +316,17 @@ int main(void)
 		printf("Bail out! /dev/retroconv: %s\n", strerror(errno));
 		return 1;
 	}
-	printf("KTAP version 1\n1..23\n");
+	printf("KTAP version 1\n1..26\n");
 
+	take_moment(0);
 	c1 = counter();
 	for (int i = 0; i < NR_CLOCKS; i++)
 		before[i] = now(clocks[i]);
-	/* Older kernels wait for 5 seconds always */
-	if (!access("/sys/module/hibernate/parameters/pm_test_delay", F_OK))
-		write_file("/sys/module/hibernate/parameters/pm_test_delay", "2");
-	write_file("/sys/power/pm_test", "core");
-	write_file("/sys/power/state", "disk");
+	suspend();
 	for (int i = 0; i < NR_CLOCKS; i++)
 		after[i] = now(clocks[i]);
 	c2 = counter();
+	take_moment(1);
 
 	mono = after[0] - before[0];
 	boot = after[2] - before[2];
@@ -272,5 +398,9 @@ int main(void)
 		result(still && check_tool(cycles[(first + end) / 2], &times[3][(first + end) / 2]),
 		       "the tool marks the time");
 	result(check_namespace(cycles, times), "a time namespace has its offset there, too");
+
+	suspend();
+	take_moment(2);
+	check_moments();
 	return 0;
 }

@@ -23,7 +23,8 @@
  *
  * KTIME_CONVERSION_REPEATED
  *	The counter has started anew since boot, and had this value before that as
- *	well. The time is that of the last time it had it.
+ *	well. Or a clock had this time more than once, as it was set back or by a leap
+ *	second. The result is that of the last time it had it.
  *
  * KTIME_CONVERSION_LONG
  *	The time comes from the long history. All clocks but CLOCK_MONOTONIC_RAW
@@ -67,7 +68,8 @@ struct ktime_conversion {
 
 /**
  * struct ktime_cycles_time - One result of a batch conversion
- * @time:	The time in nanoseconds, valid unless @status is negative
+ * @time:	The time in nanoseconds, valid unless @status is negative. A counter value
+ *		from ktime_convert_time_to_cycles_batch().
  * @error_ns:	Guaranteed bound of the error of @time in nanoseconds, 0 when
  *		@time is exact, see ktime_conversion::error_ns
  * @status:	0 if @time is what readers were told, within @error_ns.
@@ -97,11 +99,14 @@ struct ktime_history_reach {
 /**
  * struct ktime_history_info - The reach of the timekeeping history
  * @cs_id:		ID of the current clocksource, CSID_GENERIC if its counter is
- *			not recorded. All that follows is 0 then.
+ *			not recorded
+ * @last_cs_id:		ID of the clocksource that all values belong to. If the current one
+ *			is not recorded, the last one before it that was, CSID_GENERIC if
+ *			there was none. All that follows is 0 then.
  * @freq_khz:		Nominal frequency of the current clocksource in kHz, 0
- *			if it is not known
+ *			if it is not known or not recorded
  * @mask:		Mask of the counter
- * @newest:		The present counter value, in cycles
+ * @newest:		The present counter value in cycles, or the last one that converts
  * @nr_reaches:		Number of @reach, with growing bounds
  * @reach:		The oldest counter value for each bound. That of the last one
  *			is the oldest which converts at all.
@@ -111,6 +116,7 @@ struct ktime_history_reach {
  */
 struct ktime_history_info {
 	enum clocksource_ids		cs_id;
+	enum clocksource_ids		last_cs_id;
 	u32				freq_khz;
 	u64				mask;
 	u64				newest;
@@ -127,6 +133,14 @@ int ktime_convert_cycles_all(enum clocksource_ids cs_id, u64 cycles,
 int ktime_convert_cycles_batch(enum clocksource_ids cs_id, const u64 *cycles,
 			       unsigned int nr, clockid_t clock,
 			       struct ktime_cycles_time *times);
+int ktime_convert_time(clockid_t from, ktime_t time, clockid_t to, ktime_t *result);
+int ktime_convert_time_batch(clockid_t from, const ktime_t *times, unsigned int nr,
+			     clockid_t to, struct ktime_cycles_time *results);
+int ktime_convert_time_to_cycles_batch(clockid_t from, const ktime_t *times,
+				       unsigned int nr, enum clocksource_ids cs_id,
+				       struct ktime_cycles_time *results);
+int ktime_convert_local_batch(const u64 *times, unsigned int nr, clockid_t to,
+			      struct ktime_cycles_time *results);
 int ktime_history_get_info(struct ktime_history_info *info);
 
 #else /* CONFIG_TK_HISTORY */
@@ -147,6 +161,34 @@ static inline int ktime_convert_cycles_batch(enum clocksource_ids cs_id,
 					     const u64 *cycles, unsigned int nr,
 					     clockid_t clock,
 					     struct ktime_cycles_time *times)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int ktime_convert_time(clockid_t from, ktime_t time, clockid_t to,
+				     ktime_t *result)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int ktime_convert_time_batch(clockid_t from, const ktime_t *times,
+					   unsigned int nr, clockid_t to,
+					   struct ktime_cycles_time *results)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int ktime_convert_time_to_cycles_batch(clockid_t from, const ktime_t *times,
+						     unsigned int nr,
+						     enum clocksource_ids cs_id,
+						     struct ktime_cycles_time *results)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int ktime_convert_local_batch(const u64 *times, unsigned int nr,
+					    clockid_t to,
+					    struct ktime_cycles_time *results)
 {
 	return -EOPNOTSUPP;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /dev/retroconv: conversion of past counter values for user space
+ * /dev/retroconv: conversion of past counter values and times for user space
  *
  * The time at a counter value is what clock_gettime() of the calling process
  * would have returned then, and the present value of the counter is hardly more
@@ -74,6 +74,14 @@ static int retroconv_get_cs_id(u32 counter, enum clocksource_ids *cs_id)
 	}
 }
 
+/* The counter that user space can read on this architecture */
+static enum clocksource_ids retroconv_readable(void)
+{
+	if (IS_ENABLED(CONFIG_X86_TSC))
+		return CSID_X86_TSC;
+	return retroconv_has_cntvct() ? CSID_ARM_ARCH_COUNTER : CSID_GENERIC;
+}
+
 static u32 retroconv_get_counter(enum clocksource_ids cs_id)
 {
 	switch (cs_id) {
@@ -115,16 +123,73 @@ static int retroconv_get_offset(clockid_t clock, ktime_t *offset)
 	return 0;
 }
 
+/**
+ * struct retroconv_job - What to convert, and to what
+ * @cs_id:		The counter, CSID_GENERIC if values are times
+ * @local:		Values are times of the local clock
+ * @from:		The clock if values are times of another one
+ * @from_offset:	What the time namespace adds to @from
+ * @to:			The clock that is asked for, or RETROCONV_TO_COUNTER
+ * @to_offset:		What the time namespace adds to @to
+ */
+struct retroconv_job {
+	enum clocksource_ids	cs_id;
+	bool			local;
+	clockid_t		from;
+	ktime_t			from_offset;
+	clockid_t		to;
+	ktime_t			to_offset;
+};
+
+static int retroconv_get_job(const struct retroconv_convert *arg, struct retroconv_job *job)
+{
+	int ret;
+
+	*job = (struct retroconv_job) {
+		.to	= arg->clock_id,
+		.local	= arg->counter == RETROCONV_FROM_LOCAL,
+	};
+	if (job->local)
+		return retroconv_get_offset(job->to, &job->to_offset);
+	if (arg->counter < RETROCONV_FROM(0)) {
+		return retroconv_get_offset(job->to, &job->to_offset) ?:
+		       retroconv_get_cs_id(arg->counter, &job->cs_id);
+	}
+
+	job->from = arg->counter - RETROCONV_FROM(0);
+	ret = retroconv_get_offset(job->from, &job->from_offset);
+	if (ret || job->to == RETROCONV_TO_COUNTER)
+		return ret;
+	return retroconv_get_offset(job->to, &job->to_offset);
+}
+
+static int retroconv_convert_values(const struct retroconv_job *job, u64 *values, unsigned int nr,
+				    struct ktime_cycles_time *times)
+{
+	if (job->cs_id != CSID_GENERIC)
+		return ktime_convert_cycles_batch(job->cs_id, values, nr, job->to, times);
+
+	if (job->local)
+		return ktime_convert_local_batch(values, nr, job->to, times);
+
+	for (unsigned int i = 0; job->from_offset && i < nr; i++)
+		values[i] -= job->from_offset;
+
+	if (job->to != RETROCONV_TO_COUNTER)
+		return ktime_convert_time_batch(job->from, (ktime_t *)values, nr, job->to, times);
+	return ktime_convert_time_to_cycles_batch(job->from, (ktime_t *)values, nr,
+						  retroconv_readable(), times);
+}
+
 /*
  * Convert up to RETROCONV_CHUNK values. With @nr 0 this only finds out whether
  * there is something to convert with.
  */
-static int retroconv_convert_chunk(enum clocksource_ids cs_id, clockid_t clock,
-				   ktime_t offset, const u64 __user *ucycles,
+static int retroconv_convert_chunk(const struct retroconv_job *job, const u64 __user *uvalues,
 				   struct retroconv_time __user *utimes, unsigned int nr)
 {
 	struct ktime_cycles_time times[RETROCONV_CHUNK] __uninitialized;
-	u64 cycles[RETROCONV_CHUNK] __uninitialized;
+	u64 values[RETROCONV_CHUNK] __uninitialized;
 	int ret;
 
 	/* Times are handed out as they are */
@@ -138,16 +203,16 @@ static int retroconv_convert_chunk(enum clocksource_ids cs_id, clockid_t clock,
 	static_assert(RETROCONV_SUSPENDED == KTIME_CONVERSION_SUSPENDED);
 	static_assert(RETROCONV_REPEATED == KTIME_CONVERSION_REPEATED);
 
-	if (copy_from_user(cycles, ucycles, nr * sizeof(*cycles)))
+	if (copy_from_user(values, uvalues, nr * sizeof(*values)))
 		return -EFAULT;
 
-	ret = ktime_convert_cycles_batch(cs_id, cycles, nr, clock, times);
+	ret = retroconv_convert_values(job, values, nr, times);
 	if (ret)
 		return ret;
 
-	for (unsigned int i = 0; offset && i < nr; i++) {
+	for (unsigned int i = 0; job->to_offset && i < nr; i++) {
 		if (times[i].status >= 0)
-			times[i].time = ktime_add(times[i].time, offset);
+			times[i].time = ktime_add(times[i].time, job->to_offset);
 	}
 
 	return copy_to_user(utimes, times, nr * sizeof(*times)) ? -EFAULT : 0;
@@ -157,10 +222,9 @@ static long retroconv_convert(struct retroconv_convert __user *uarg)
 {
 	struct retroconv_time __user *utimes;
 	struct retroconv_convert arg;
-	enum clocksource_ids cs_id;
-	const u64 __user *ucycles;
+	const u64 __user *uvalues;
+	struct retroconv_job job;
 	unsigned int nr, done;
-	ktime_t offset;
 	u32 usize;
 	int ret;
 
@@ -175,11 +239,7 @@ static long retroconv_convert(struct retroconv_convert __user *uarg)
 	if (arg.flags || arg.nr > RETROCONV_MAX_NR)
 		return -EINVAL;
 
-	ret = retroconv_get_offset(arg.clock_id, &offset);
-	if (ret)
-		return ret;
-
-	ret = retroconv_get_cs_id(arg.counter, &cs_id);
+	ret = retroconv_get_job(&arg, &job);
 	if (ret)
 		return ret;
 
@@ -187,14 +247,13 @@ static long retroconv_convert(struct retroconv_convert __user *uarg)
 	if (arg.cycles != (uintptr_t)arg.cycles || arg.times != (uintptr_t)arg.times)
 		return -EFAULT;
 
-	ucycles = u64_to_user_ptr(arg.cycles);
+	uvalues = u64_to_user_ptr(arg.cycles);
 	utimes = u64_to_user_ptr(arg.times);
 
 	/* Runs once for an empty batch too, for the sake of its errors */
 	for (done = 0; ; done += nr) {
 		nr = min_t(u64, arg.nr - done, RETROCONV_CHUNK);
-		ret = retroconv_convert_chunk(cs_id, arg.clock_id, offset,
-					      ucycles + done, utimes + done, nr);
+		ret = retroconv_convert_chunk(&job, uvalues + done, utimes + done, nr);
 		if (ret)
 			return ret;
 		if (done + nr == arg.nr)
@@ -235,7 +294,8 @@ static long retroconv_get_info(struct retroconv_info __user *uinfo)
 
 	info.size = usize;
 	info.counter = retroconv_get_counter(hist.cs_id);
-	if (info.counter != RETROCONV_COUNTER_NONE) {
+	info.last_counter = retroconv_get_counter(hist.last_cs_id);
+	if (info.last_counter != RETROCONV_COUNTER_NONE) {
 		info.frequency_hz = hist.freq_khz * 1000ULL;
 		info.newest = hist.newest;
 		info.mask = hist.mask;

@@ -155,35 +155,6 @@
 /* Counter reads until a counter has moved on. A counter of 1 MHz needs no more. */
 #define TKH_MOVE_READS	64
 
-static inline struct tkh_wall *tkh_wall(const struct tk_history *h, unsigned int nr)
-{
-	return &h->walls[nr & (h->nr_walls - 1)];
-}
-
-static inline struct tkh_installation *tkh_inst(const struct tk_history *h, unsigned int nr)
-{
-	return &h->installations[nr & (h->nr_installations - 1)];
-}
-
-/*
- * The newest of each. Readers take these pointers as they are until the sequence count is
- * checked: any of them points into its ring.
- */
-static __always_inline struct tkh_installation *tkh_newest_inst(const struct tk_history *h)
-{
-	return READ_ONCE(h->inst);
-}
-
-static __always_inline struct tkh_wall *tkh_newest_wall(const struct tk_history *h)
-{
-	return READ_ONCE(h->wall);
-}
-
-static __always_inline struct tkh_entry *tkh_newest_entry(const struct tk_history *h)
-{
-	return READ_ONCE(h->entry);
-}
-
 static void tkh_set_newest(struct tk_history *h)
 {
 	const struct tkh_level *level = &h->entries.level[0];
@@ -191,17 +162,6 @@ static void tkh_set_newest(struct tk_history *h)
 	WRITE_ONCE(h->inst, tkh_inst(h, h->inst_head - 1));
 	WRITE_ONCE(h->wall, tkh_wall(h, h->wall_head - 1));
 	WRITE_ONCE(h->entry, tkh_entry_at(level, level->head - 1));
-}
-
-static __always_inline u64 tkh_mask(const struct tkh_installation *inst)
-{
-	return U64_MAX >> inst->lacks;
-}
-
-/* Counter value at @pos */
-static __always_inline u64 tkh_cycles(const struct tkh_installation *inst, u64 pos)
-{
-	return (pos - inst->bias) & tkh_mask(inst);
 }
 
 /*
@@ -477,7 +437,8 @@ static void tkh_push_installation(struct tk_history *h, const struct timekeeper 
 	h->raw = tkh_line_of(raw);
 }
 
-static void tkh_push_wall(struct tk_history *h, const struct timekeeper *tk, u64 first)
+static void tkh_push_wall(struct tk_history *h, const struct timekeeper *tk, u64 first,
+			  ktime_t mono, u8 overlap)
 {
 	/* What was in force for no position is replaced */
 	if (h->wall_head != h->wall_tail && tkh_newest_wall(h)->first == first)
@@ -486,13 +447,16 @@ static void tkh_push_wall(struct tk_history *h, const struct timekeeper *tk, u64
 		h->wall_tail++;
 	*tkh_wall(h, h->wall_head++) = (struct tkh_wall) {
 		.first			= first,
+		.mono			= mono,
 		.offs			= tkh_offs_of(tk),
 		.tai			= tk->tai_offset,
+		.overlap		= overlap,
 		.clock_was_set_seq	= tk->clock_was_set_seq,
 	};
 }
 
-static void tkh_push_entry(struct tk_history *h, const struct timekeeper *tk, u64 first)
+static struct tkh_entry tkh_get_entry(const struct tk_history *h, const struct timekeeper *tk,
+				      u64 first)
 {
 	const struct tk_read_base *mono = &tk->tkr_mono;
 	struct tkh_entry entry = {
@@ -502,9 +466,15 @@ static void tkh_push_entry(struct tk_history *h, const struct timekeeper *tk, u6
 		.flags	= h->news >= TKH_NEW_INSTALLATION ? TKH_INSTALLED : 0,
 	};
 
+	/* In a suspend, it stands still from cycle_last on */
 	entry.base = tkh_anchor(mono, h->suspended ? 0 : first - h->pos, &entry.frac);
-	tkh_entries_push(&h->entries, entry);
-	h->mono = tkh_line_of(mono);
+	return entry;
+}
+
+/* tkh_wall::overlap where CLOCK_MONOTONIC was that much ahead of the first time */
+static u8 tkh_overlap(ktime_t ahead)
+{
+	return ahead < 0 ? 0 : fls64(ahead + 1);
 }
 
 /**
@@ -520,7 +490,10 @@ static void tkh_push_entry(struct tk_history *h, const struct timekeeper *tk, u6
 void tkh_record(struct tk_history *h, const struct timekeeper *tk)
 {
 	struct tkh_line mono = tkh_line_of(&tk->tkr_mono);
+	const struct tkh_entry *last = tkh_newest_entry(h);
+	struct tkh_entry entry;
 	u64 first;
+	u8 overlap;
 
 	if (h->news == TKH_NOTHING)
 		return;
@@ -528,11 +501,20 @@ void tkh_record(struct tk_history *h, const struct timekeeper *tk)
 	first = tkh_first_pos(h);
 	if (h->news >= TKH_NEW_INSTALLATION)
 		tkh_push_installation(h, tk, first);
+	/* Relies on the position of cycle_last, which a new counter changes */
+	entry = tkh_get_entry(h, tk, first);
+	overlap = tkh_overlap(tkh_entry_time(last, max(first - 1, last->first)) - entry.base);
+	if (h->news >= TKH_NEW_INSTALLATION) {
+		tkh_inst(h, h->inst_head - 1)->mono = entry.base;
+		tkh_inst(h, h->inst_head - 1)->overlap = overlap;
+	}
 	if (h->news >= TKH_NEW_WALL && (h->wall_head == h->wall_tail || !tkh_same_wall(h, tk)))
-		tkh_push_wall(h, tk, first);
+		tkh_push_wall(h, tk, first, entry.base, overlap);
 	if (h->news >= TKH_NEW_INSTALLATION || h->suspended != h->was_suspended ||
-	    !tkh_same_line(&h->mono, &mono))
-		tkh_push_entry(h, tk, first);
+	    !tkh_same_line(&h->mono, &mono)) {
+		tkh_entries_push(&h->entries, entry);
+		h->mono = mono;
+	}
 	tkh_set_newest(h);
 
 	write_seqcount_end(&h->seq);				/* LMM(tkh_record:A) */
@@ -541,22 +523,6 @@ void tkh_record(struct tk_history *h, const struct timekeeper *tk)
 /*
  * Lookup
  */
-
-/**
- * struct tkh_found - Where a counter value was found
- * @inst:	The installation
- * @pos:	Position of the value
- * @end:	Last position which the counter is known to have reached
- * @entry:	The entry at @pos
- * @next:	The entry after it, NULL if @entry is the newest one
- */
-struct tkh_found {
-	const struct tkh_installation	*inst;
-	u64				pos;
-	u64				end;
-	const struct tkh_entry		*entry;
-	const struct tkh_entry		*next;
-};
 
 /**
  * struct tkh_piece - A straight piece of the clock that is asked for
@@ -590,28 +556,6 @@ struct tkh_times {
 	u32	clock_was_set_seq;
 	u8	cs_was_changed_seq;
 };
-
-/* Begin to read the history. Return false in NMI when it is being written. */
-static __always_inline bool tkh_read_begin(const struct tk_history *h, unsigned int *seq)
-{
-	*seq = raw_read_seqcount(&h->seq);			/* LMM(tkh_read_begin:A) */
-	if (unlikely(*seq & 1)) {
-		/* The NMI may have hit the very update */
-		if (in_nmi())
-			return false;
-		*seq = read_seqcount_begin(&h->seq);
-	}
-	/* A walk through the installations is longer than the region that KCSAN knows */
-	kcsan_nestable_atomic_begin();
-	return true;
-}
-
-/* True if the history has been written meanwhile: all that was read may be anything */
-static __always_inline bool tkh_read_retry(const struct tk_history *h, unsigned int seq)
-{
-	kcsan_nestable_atomic_end();
-	return read_seqcount_retry(&h->seq, seq);		/* LMM(tkh_read_retry:A) */
-}
 
 /*
  * Convert @cycles to a value of the counter of @inst, if @cs_id can be related to it. The
@@ -650,23 +594,6 @@ static __always_inline bool tkh_to_counter(const struct tkh_installation *inst,
 	}
 	*cycles = value & tkh_mask(inst);
 	return true;
-}
-
-/* Last position that the counter of the newest installation @inst has reached */
-static __always_inline u64 tkh_now(const struct tk_history *h, const struct tkh_installation *inst,
-				   u64 mask)
-{
-	const struct tkh_entry *newest = tkh_newest_entry(h);
-	u64 pos = newest->first - 1, bias = inst->bias, cycles;
-	struct clocksource *clock = READ_ONCE(h->clock);
-
-	/* The counter may not be accessible while timekeeping is suspended */
-	if (unlikely(!newest->slope || !clock))
-		return pos;
-
-	cycles = (clock->read(clock) + bias - pos) & mask;	/* LMM(tkh_now:A) */
-	/* This CPU's counter may lag behind */
-	return unlikely(cycles > mask >> 1) ? pos : pos + cycles;
 }
 
 /* True if the counter of @inst takes less than @ns for @cycles */
@@ -837,27 +764,18 @@ static __always_inline const struct tkh_wall *tkh_wall_at(const struct tk_histor
 }
 
 /* Offset from CLOCK_MONOTONIC to @clock at @pos, which is in the installation @inst */
-static __always_inline int tkh_offset(const struct tk_history *h,
-				      const struct tkh_installation *inst, u64 pos,
-				      clockid_t clock, ktime_t *offs)
+static __always_inline int tkh_offset_at(const struct tk_history *h,
+					 const struct tkh_installation *inst, u64 pos,
+					 clockid_t clock, ktime_t *offs)
 {
-	const struct tkh_wall *wall;
+	const struct tkh_wall *wall = NULL;
 
-	switch (clock) {
-	case CLOCK_MONOTONIC:
-		*offs = 0;
-		return 0;
-	case CLOCK_BOOTTIME:
-		*offs = inst->offs_boot;
-		return 0;
+	if (clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME) {
+		wall = tkh_wall_at(h, pos);
+		if (!wall)
+			return -ERANGE;
 	}
-
-	wall = tkh_wall_at(h, pos);
-	if (!wall)
-		return -ERANGE;
-	*offs = wall->offs;
-	if (clock == CLOCK_TAI)
-		*offs += ktime_set(wall->tai, 0);
+	*offs = tkh_offset(inst, wall, clock);
 	return 0;
 }
 
@@ -881,8 +799,8 @@ static noinline int tkh_interpolate(const struct tk_history *h, struct tkh_found
 	first = READ_ONCE(found.entry->first);
 	all = READ_ONCE(found.next->first) - first + 1;
 	part = found.pos - first + 1;
-	ret = tkh_offset(h, found.inst, found.pos, clock, &before) ?:
-	      tkh_offset(h, next_inst, first + all - 1, clock, &after);
+	ret = tkh_offset_at(h, found.inst, found.pos, clock, &before) ?:
+	      tkh_offset_at(h, next_inst, first + all - 1, clock, &after);
 	if (ret)
 		return ret;
 
@@ -914,13 +832,7 @@ static __always_inline int tkh_get_piece(const struct tk_history *h, const struc
 
 	if (clock == CLOCK_MONOTONIC_RAW) {
 		piece->error_ns = 0;
-		piece->line = (struct tkh_entry) {
-			.first	= inst->first,
-			.base	= inst->raw_base,
-			.slope	= (u64)inst->raw_mult << 32,
-			.frac	= inst->raw_frac,
-			.shift	= inst->shift,
-		};
+		piece->line = tkh_raw_line(inst);
 		/* It stands still where the suspend begins */
 		if (unlikely(suspended)) {
 			piece->line.base = tkh_entry_time(&piece->line,
@@ -931,7 +843,7 @@ static __always_inline int tkh_get_piece(const struct tk_history *h, const struc
 		return 0;
 	}
 
-	ret = tkh_offset(h, inst, found->pos, clock, &offs);
+	ret = tkh_offset_at(h, inst, found->pos, clock, &offs);
 	if (unlikely(suspended)) {
 		ktime_t between = 0;
 		u32 bound = 0;
@@ -960,6 +872,29 @@ static __always_inline ktime_t tkh_piece_time(const struct tkh_piece *piece, u64
 	return min(tkh_entry_time(&piece->line, pos), piece->most);
 }
 
+/* The time of @clock at a position, whose counter value may be one of several */
+int tkh_time_at(const struct tk_history *h, u64 pos, clockid_t clock,
+		struct ktime_cycles_time *time)
+{
+	struct tkh_found found = { .pos = pos, .inst = tkh_inst_at(h, pos) };
+	struct tkh_piece piece __uninitialized;
+	int ret;
+
+	found.entry = tkh_entries_find(&h->entries, pos, &found.next);
+	if (!found.inst || !found.entry)
+		return -ERANGE;
+	ret = tkh_get_piece(h, &found, clock, &piece);
+	if (ret)
+		return ret;
+
+	*time = (struct ktime_cycles_time) {
+		.time		= tkh_piece_time(&piece, pos),
+		.error_ns	= piece.error_ns,
+		.status		= piece.flags & KTIME_CONVERSION_SUSPENDED,
+	};
+	return 0;
+}
+
 static int tkh_get_seqs(const struct tk_history *h, const struct tkh_found *found,
 			struct tkh_times *result)
 {
@@ -970,21 +905,6 @@ static int tkh_get_seqs(const struct tk_history *h, const struct tkh_found *foun
 	result->clock_was_set_seq = wall->clock_was_set_seq;
 	result->cs_was_changed_seq = found->inst->cs_was_changed_seq;
 	return 0;
-}
-
-static int tkh_check_clock(clockid_t clock)
-{
-	switch (clock) {
-	case CLOCK_MONOTONIC:
-	case CLOCK_BOOTTIME:
-	case CLOCK_REALTIME:
-	case CLOCK_TAI:
-	case CLOCK_MONOTONIC_RAW:
-	case CLOCK_AUX ... CLOCK_AUX_LAST:
-		return 0;
-	default:
-		return -EINVAL;
-	}
 }
 
 /* The lookup: get the times of @nr clocks at one counter value, flags and bound of all of them */
@@ -1155,12 +1075,13 @@ void tkh_convert_batch(const struct tk_history *h, enum clocksource_ids cs_id, c
 }
 
 /*
- * The oldest counter value, at @pos or later, of the newest installation's clocksource.
- * What is from before the counter started anew, or may have started anew, does not count.
+ * The oldest counter value, at @pos or later, of the clocksource of the installation
+ * number @head - 1. What is from before the counter started anew, or may have started
+ * anew, does not count.
  */
-static u64 tkh_oldest_cycles(const struct tk_history *h, u64 pos)
+static u64 tkh_oldest_cycles(const struct tk_history *h, unsigned int head, u64 pos)
 {
-	unsigned int head = READ_ONCE(h->inst_head), nr = head - READ_ONCE(h->inst_tail);
+	unsigned int nr = head - READ_ONCE(h->inst_tail);
 	unsigned int cs_id = tkh_inst(h, head - 1)->cs_id;
 	bool resumed = false;
 	u64 oldest = 0;
@@ -1184,6 +1105,21 @@ static u64 tkh_oldest_cycles(const struct tk_history *h, u64 pos)
 	return oldest;
 }
 
+/* Find the last installation that was recorded. It is number @head - 1, and ends at @end. */
+static bool tkh_last_recorded(const struct tk_history *h, unsigned int *head, u64 *end)
+{
+	unsigned int nr = min(*head - READ_ONCE(h->inst_tail), h->nr_installations);
+
+	for (; nr; nr--, --*head) {
+		const struct tkh_installation *inst = tkh_inst(h, *head - 1);
+
+		if (inst->cs_id != CSID_GENERIC)
+			return true;
+		*end = inst->first - 1;
+	}
+	return false;
+}
+
 int tkh_get_info(const struct tk_history *h, struct ktime_history_info *info)
 {
 	struct ktime_history_info result;
@@ -1192,7 +1128,8 @@ int tkh_get_info(const struct tk_history *h, struct ktime_history_info *info)
 
 	do {
 		const struct tkh_installation *inst;
-		u64 pos = 0;
+		unsigned int head;
+		u64 pos = 0, end;
 
 		if (!tkh_read_begin(h, &seq))
 			return -EAGAIN;
@@ -1200,17 +1137,25 @@ int tkh_get_info(const struct tk_history *h, struct ktime_history_info *info)
 		clock = READ_ONCE(h->clock);
 		inst = tkh_newest_inst(h);
 		result = (struct ktime_history_info) { .cs_id = inst->cs_id };
-		if (!clock || inst->cs_id == CSID_GENERIC)
+		if (!clock)
 			continue;
 
-		result.freq_khz = clock->freq_khz;
+		head = READ_ONCE(h->inst_head);
+		if (inst->cs_id != CSID_GENERIC) {
+			result.freq_khz = clock->freq_khz;
+			end = tkh_now(h, inst, tkh_mask(inst));
+		} else if (!tkh_last_recorded(h, &head, &end)) {
+			continue;
+		}
+		inst = tkh_inst(h, head - 1);
+		result.last_cs_id = inst->cs_id;
 		result.mask = tkh_mask(inst);
-		result.newest = tkh_cycles(inst, tkh_now(h, inst, result.mask));
+		result.newest = tkh_cycles(inst, end);
 		result.nr_reaches = h->entries.nr_levels;
 		for (unsigned int i = 0; i < result.nr_reaches; i++) {
 			tkh_entries_oldest(&h->entries, i, &pos);
 			result.reach[i].error_ns = tkh_error_ns(h->entries.level[i].error);
-			result.reach[i].oldest = tkh_oldest_cycles(h, pos);
+			result.reach[i].oldest = tkh_oldest_cycles(h, head, min(pos, end));
 		}
 	} while (tkh_read_retry(h, seq));
 

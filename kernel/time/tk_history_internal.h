@@ -3,15 +3,17 @@
 #define _TK_HISTORY_INTERNAL_H
 
 #include <linux/bits.h>
-#include <linux/clocksource_ids.h>
+#include <linux/clocksource.h>
+#include <linux/kcsan-checks.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
-#include <linux/seqlock_types.h>
+#include <linux/minmax.h>
+#include <linux/preempt.h>
+#include <linux/seqlock.h>
+#include <linux/time.h>
 #include <linux/tk_history.h>
 #include <linux/types.h>
 
-struct clocksource;
-struct clocksource_base;
 struct timekeeper;
 
 /*
@@ -90,6 +92,10 @@ struct tkh_level_size {
  * struct tkh_entries - All entries, from the newest level to the oldest one
  * @level:	The levels. The first one holds exact entries only.
  * @nr_levels:	Number of levels
+ * @latest:	The latest base of an exact entry so far
+ * @disorder:	The most that an exact entry's base was below the latest before it, in
+ *		nanoseconds. 0 unless the clock stepped back by more than it had gained
+ *		since the update before.
  *
  * The chain of entries, from the oldest to the newest, is: the ring of the last
  * level, its open entry, ..., the ring of level 1, its open entry, the ring of
@@ -98,6 +104,8 @@ struct tkh_level_size {
 struct tkh_entries {
 	struct tkh_level	level[TKH_MAX_LEVELS];
 	unsigned int		nr_levels;
+	ktime_t			latest;
+	ktime_t			disorder;
 };
 
 /* Numbers begin just before they overflow, so that each boot and each test gets there */
@@ -129,6 +137,8 @@ void tkh_entries_make_room(struct tkh_entries *entries);
 void tkh_entries_push(struct tkh_entries *entries, struct tkh_entry entry);
 const struct tkh_entry *tkh_entries_find(const struct tkh_entries *entries, u64 pos,
 					 const struct tkh_entry **next);
+const struct tkh_entry *tkh_entries_find_time(const struct tkh_entries *entries, ktime_t time,
+					      const struct tkh_entry **next, u8 *error);
 bool tkh_entries_oldest(const struct tkh_entries *entries, unsigned int level, u64 *pos);
 
 /*
@@ -143,6 +153,7 @@ bool tkh_entries_oldest(const struct tkh_entries *entries, unsigned int level, u
 /**
  * struct tkh_installation - The time in which one clocksource counts without a break
  * @first:		First position
+ * @mono:		CLOCK_MONOTONIC at @first in nanoseconds
  * @bias:		Position minus counter value, modulo the counter's range
  * @again:		Highest counter value which the counter is known to have had
  *			before it started anew, 0 if it has not
@@ -159,9 +170,11 @@ bool tkh_entries_oldest(const struct tkh_entries *entries, unsigned int level, u
  * @shift:		Shift of CLOCK_MONOTONIC_RAW and of CLOCK_MONOTONIC
  * @cs_was_changed_seq:	Sequence number of clocksource change events
  * @flags:		TKH_ANEW and TKH_RESUMED
+ * @overlap:		As tkh_wall::overlap
  */
 struct tkh_installation {
 	u64	first;
+	ktime_t	mono;
 	u64	bias;
 	u64	again;
 	ktime_t	raw_base;
@@ -177,20 +190,26 @@ struct tkh_installation {
 	u8	shift;
 	u8	cs_was_changed_seq;
 	u8	flags;
+	u8	overlap;
 };
 
 /**
  * struct tkh_wall - What a setting of the clock changes
  * @first:		First position
+ * @mono:		CLOCK_MONOTONIC at @first in nanoseconds
  * @offs:		Offset from CLOCK_MONOTONIC to CLOCK_REALTIME, or to the
  *			auxiliary clock whose history this is, in nanoseconds
  * @tai:		Offset from CLOCK_REALTIME to CLOCK_TAI in seconds
+ * @overlap:		CLOCK_MONOTONIC may have had the first 2^@overlap - 1 nanoseconds from
+ *			@mono on before @first, too
  * @clock_was_set_seq:	Sequence number of clock was set events
  */
 struct tkh_wall {
 	u64	first;
+	ktime_t	mono;
 	ktime_t	offs;
-	s32	tai;
+	s32	tai : 24;
+	u32	overlap : 8;
 	u32	clock_was_set_seq;
 };
 
@@ -308,6 +327,157 @@ struct tkh_memory {
 	unsigned int			nr_installations;
 };
 
+static inline struct tkh_wall *tkh_wall(const struct tk_history *h, unsigned int nr)
+{
+	return &h->walls[nr & (h->nr_walls - 1)];
+}
+
+static inline struct tkh_installation *tkh_inst(const struct tk_history *h, unsigned int nr)
+{
+	return &h->installations[nr & (h->nr_installations - 1)];
+}
+
+/*
+ * The newest of each. Readers take these pointers as they are until the sequence count is
+ * checked: any of them points into its ring.
+ */
+static __always_inline struct tkh_installation *tkh_newest_inst(const struct tk_history *h)
+{
+	return READ_ONCE(h->inst);
+}
+
+static __always_inline struct tkh_wall *tkh_newest_wall(const struct tk_history *h)
+{
+	return READ_ONCE(h->wall);
+}
+
+static __always_inline struct tkh_entry *tkh_newest_entry(const struct tk_history *h)
+{
+	return READ_ONCE(h->entry);
+}
+
+static __always_inline u64 tkh_mask(const struct tkh_installation *inst)
+{
+	return U64_MAX >> inst->lacks;
+}
+
+/* Counter value at @pos */
+static __always_inline u64 tkh_cycles(const struct tkh_installation *inst, u64 pos)
+{
+	return (pos - inst->bias) & tkh_mask(inst);
+}
+
+/**
+ * struct tkh_found - Where a counter value was found
+ * @inst:	The installation
+ * @pos:	Position of the value
+ * @end:	Last position which the counter is known to have reached
+ * @entry:	The entry at @pos
+ * @next:	The entry after it, NULL if @entry is the newest one
+ */
+struct tkh_found {
+	const struct tkh_installation	*inst;
+	u64				pos;
+	u64				end;
+	const struct tkh_entry		*entry;
+	const struct tkh_entry		*next;
+};
+
+/* Begin to read the history. Return false in NMI when it is being written. */
+static __always_inline bool tkh_read_begin(const struct tk_history *h, unsigned int *seq)
+{
+	*seq = raw_read_seqcount(&h->seq);			/* LMM(tkh_read_begin:A) */
+	if (unlikely(*seq & 1)) {
+		/* The NMI may have hit the very update */
+		if (in_nmi())
+			return false;
+		*seq = read_seqcount_begin(&h->seq);
+	}
+	/* A walk through the installations is longer than the region that KCSAN knows */
+	kcsan_nestable_atomic_begin();
+	return true;
+}
+
+/* True if the history has been written meanwhile: all that was read may be anything */
+static __always_inline bool tkh_read_retry(const struct tk_history *h, unsigned int seq)
+{
+	kcsan_nestable_atomic_end();
+	return read_seqcount_retry(&h->seq, seq);		/* LMM(tkh_read_retry:A) */
+}
+
+/* Offset from CLOCK_MONOTONIC to @clock, with the @wall for those that are set */
+static __always_inline ktime_t tkh_offset(const struct tkh_installation *inst,
+					  const struct tkh_wall *wall, clockid_t clock)
+{
+	switch (clock) {
+	case CLOCK_MONOTONIC:
+		return 0;
+	case CLOCK_BOOTTIME:
+		return inst->offs_boot;
+	case CLOCK_TAI:
+		return wall->offs + ktime_set(wall->tai, 0);
+	default:
+		return wall->offs;
+	}
+}
+
+/* CLOCK_MONOTONIC_RAW as an entry */
+static __always_inline struct tkh_entry tkh_raw_line(const struct tkh_installation *inst)
+{
+	return (struct tkh_entry) {
+		.first	= inst->first,
+		.base	= inst->raw_base,
+		.slope	= (u64)inst->raw_mult << 32,
+		.frac	= inst->raw_frac,
+		.shift	= inst->shift,
+	};
+}
+
+/* Last position that the counter of the newest installation @inst has reached */
+static __always_inline u64 tkh_now(const struct tk_history *h, const struct tkh_installation *inst,
+				   u64 mask)
+{
+	const struct tkh_entry *newest = tkh_newest_entry(h);
+	u64 pos = newest->first - 1, bias = inst->bias, cycles;
+	struct clocksource *clock = READ_ONCE(h->clock);
+
+	/* The counter may not be accessible while timekeeping is suspended */
+	if (unlikely(!newest->slope || !clock))
+		return pos;
+
+	cycles = (clock->read(clock) + bias - pos) & mask;	/* LMM(tkh_now:A) */
+	/* This CPU's counter may lag behind */
+	return unlikely(cycles > mask >> 1) ? pos : pos + cycles;
+}
+
+static inline int tkh_check_clock(clockid_t clock)
+{
+	switch (clock) {
+	case CLOCK_MONOTONIC:
+	case CLOCK_BOOTTIME:
+	case CLOCK_REALTIME:
+	case CLOCK_TAI:
+	case CLOCK_MONOTONIC_RAW:
+	case CLOCK_AUX ... CLOCK_AUX_LAST:
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* The newest installation which begins at @pos or before, NULL if it is older than all */
+static inline const struct tkh_installation *tkh_inst_at(const struct tk_history *h, u64 pos)
+{
+	unsigned int head = READ_ONCE(h->inst_head), nr = head - READ_ONCE(h->inst_tail);
+
+	nr = min(nr, h->nr_installations);
+	for (unsigned int i = 1; i <= nr; i++) {
+		if (pos >= tkh_inst(h, head - i)->first)
+			return tkh_inst(h, head - i);
+	}
+	return NULL;
+}
+
 void tkh_init(struct tk_history *h, const struct tkh_memory *memory);
 bool tkh_prepare(struct tk_history *h, const struct timekeeper *tk, bool suspended,
 		 unsigned int resumes);
@@ -319,6 +489,11 @@ void tkh_convert_batch(const struct tk_history *h, enum clocksource_ids cs_id, c
 		       unsigned int nr, clockid_t clock, struct ktime_cycles_time *times);
 int tkh_convert_all(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
 		    struct ktime_conversion *conv);
+int tkh_time_at(const struct tk_history *h, u64 pos, clockid_t clock,
+		struct ktime_cycles_time *time);
+void tkh_convert_time(const struct tk_history *h, clockid_t from, const ktime_t *times,
+		      unsigned int nr, const struct tk_history *to_h, clockid_t to,
+		      enum clocksource_ids cs_id, struct ktime_cycles_time *results);
 int tkh_get_info(const struct tk_history *h, struct ktime_history_info *info);
 const struct tk_history *tkh_get(clockid_t clock);
 

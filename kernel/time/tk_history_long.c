@@ -393,8 +393,55 @@ void tkh_entries_push(struct tkh_entries *entries, struct tkh_entry entry)
 		last = tkh_entry_at(level, level->head - 1);
 		if (tkh_entry_time(last, entry.first - 1) > entry.base)
 			entry.flags |= TKH_BROKEN;
+		entries->disorder = max(entries->disorder, entries->latest - entry.base);
+		entries->latest = max(entries->latest, entry.base);
+	} else {
+		entries->latest = entry.base;
 	}
 	*tkh_entry_at(level, level->head++) = entry;
+}
+
+static __always_inline bool tkh_has_begun(const struct tkh_entry *entry, u64 key, bool by_time)
+{
+	return by_time ? (s64)key >= entry->base : key >= entry->first;
+}
+
+/* Find the newest entry which has begun at a position, or by time. Store its level's number. */
+static __always_inline const struct tkh_entry *tkh_search(const struct tkh_entries *entries,
+							  u64 key, bool by_time,
+							  const struct tkh_entry **next,
+							  unsigned int *in)
+{
+	const struct tkh_entry *newer = NULL;
+
+	for (unsigned int i = 0; i < entries->nr_levels; i++) {
+		const struct tkh_level *level = &entries->level[i];
+		unsigned int low = READ_ONCE(level->tail), nr = READ_ONCE(level->head) - low, last;
+
+		*in = i;
+		if (level->has_open) {
+			if (tkh_has_begun(&level->open, key, by_time)) {
+				*next = newer;
+				return &level->open;
+			}
+			newer = &level->open;
+		}
+		if (!nr)
+			continue;
+		if (!tkh_has_begun(tkh_entry_at(level, low), key, by_time)) {
+			newer = tkh_entry_at(level, low);
+			continue;
+		}
+
+		/* The one to be found is one of @nr from number @low on */
+		for (last = low + nr - 1; nr > 1; nr -= nr / 2) {
+			if (tkh_has_begun(tkh_entry_at(level, low + nr / 2), key, by_time))
+				low += nr / 2;
+		}
+		*next = low == last ? newer : tkh_entry_at(level, low + 1);
+		return tkh_entry_at(level, low);
+	}
+	return NULL;
 }
 
 /**
@@ -411,35 +458,34 @@ void tkh_entries_push(struct tkh_entries *entries, struct tkh_entry entry)
 const struct tkh_entry *tkh_entries_find(const struct tkh_entries *entries, u64 pos,
 					 const struct tkh_entry **next)
 {
-	const struct tkh_entry *newer = NULL;
+	unsigned int in;
 
-	for (unsigned int i = 0; i < entries->nr_levels; i++) {
-		const struct tkh_level *level = &entries->level[i];
-		unsigned int low = READ_ONCE(level->tail), nr = READ_ONCE(level->head) - low, last;
+	return tkh_search(entries, pos, false, next, &in);
+}
 
-		if (level->has_open) {
-			if (pos >= level->open.first) {
-				*next = newer;
-				return &level->open;
-			}
-			newer = &level->open;
-		}
-		if (!nr)
-			continue;
-		if (pos < tkh_entry_at(level, low)->first) {
-			newer = tkh_entry_at(level, low);
-			continue;
-		}
+/**
+ * tkh_entries_find_time - Find an entry which begins with a time or before it
+ * @entries:	The levels
+ * @time:	The time in nanoseconds
+ * @next:	Where to store the entry after it, which begins later, NULL if it is the
+ *		newest one
+ * @error:	Where to store the largest bound that this entry and all newer ones may
+ *		have, as tkh_entry::error
+ *
+ * All exact entries before this one begin at most tkh_entries::disorder later than @time,
+ * and all after it begin later than @time minus that.
+ *
+ * Return: As tkh_entries_find()
+ */
+const struct tkh_entry *tkh_entries_find_time(const struct tkh_entries *entries, ktime_t time,
+					      const struct tkh_entry **next, u8 *error)
+{
+	const struct tkh_entry *entry;
+	unsigned int in = 0;
 
-		/* The one to be found is one of @nr from number @low on */
-		for (last = low + nr - 1; nr > 1; nr -= nr / 2) {
-			if (pos >= tkh_entry_at(level, low + nr / 2)->first)
-				low += nr / 2;
-		}
-		*next = low == last ? newer : tkh_entry_at(level, low + 1);
-		return tkh_entry_at(level, low);
-	}
-	return NULL;
+	entry = tkh_search(entries, time, true, next, &in);
+	*error = entries->level[in].error;
+	return entry;
 }
 
 /**

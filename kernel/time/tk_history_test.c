@@ -800,6 +800,13 @@ struct tally {
 	/* The wall was evicted, and all of it was */
 	unsigned int	unset;
 	unsigned int	refused;
+	/* From the time of a clock: exact, in a suspend, more than once, never, and by positions */
+	unsigned int	times;
+	unsigned int	asleep;
+	unsigned int	twice;
+	unsigned int	never;
+	unsigned int	lines;
+	unsigned int	sharp;
 };
 
 /* Convert @cycles of the counter @id and compare with the reference */
@@ -934,6 +941,269 @@ static void check_ref(struct kunit *test, struct sim *sim, struct ref *ref, stru
 
 			check_value(test, sim, ref->base.id, base, tally);
 		}
+	}
+}
+
+/* Offset from CLOCK_MONOTONIC */
+static ktime_t ref_offset(const struct ref *ref, clockid_t clock)
+{
+	switch (clock) {
+	case CLOCK_BOOTTIME:
+		return ref->offs_boot;
+	case CLOCK_REALTIME:
+		return ref->offs_real;
+	case CLOCK_TAI:
+		return ref->offs_tai;
+	default:
+		return 0;
+	}
+}
+
+static ktime_t ref_mono(struct ref *ref, u64 cycles)
+{
+	struct ktime_conversion conv;
+
+	ref_times(ref, cycles, &conv);
+	return conv.mono;
+}
+
+/* A clock of a timekeeper's history to another one of it */
+static struct ktime_cycles_time ask_time(struct sim *sim, clockid_t from, ktime_t time,
+					 clockid_t to)
+{
+	struct ktime_cycles_time got;
+
+	tkh_convert_time(&sim->h, from, &time, 1, &sim->h, to, CSID_GENERIC, &got);
+	return got;
+}
+
+static bool ref_is_kept(struct sim *sim, struct ref *ref, bool walls)
+{
+	struct since since = ref_since(sim, ref);
+
+	return since.installations <= sim->size.installations &&
+	       (!walls || since.walls <= sim->size.walls);
+}
+
+/* Convert @time of @from to @to, which differ by an offset, and compare with all updates */
+static void check_offset(struct kunit *test, struct sim *sim, clockid_t from, ktime_t time,
+			 clockid_t to, struct tally *tally)
+{
+	struct ktime_cycles_time got = ask_time(sim, from, time, to);
+	bool walls = is_wall_clock(from) || is_wall_clock(to);
+	struct ref *newest = &sim->refs[sim->nr_refs - 1], *found = NULL;
+	ktime_t zone = 0, want = 0;
+	bool asleep = false, twice = false, may_twice = false, near = false, ahead, unknown = false;
+	u32 bound = 0;
+
+	newest->to = newest->counter->now;
+	for (struct ref *ref = newest; ref >= sim->refs; ref--) {
+		ktime_t mono = time - ref_offset(ref, from);
+		ktime_t begin = ref_mono(ref, ref->from + 1);
+		ktime_t end = ref_mono(ref, max(ref->to, ref->from + 1)), answer;
+
+		/* It lasts until the next one begins */
+		if (ref != newest)
+			end = max(end, ref_mono(ref + 1, (ref + 1)->from + 1) - 1);
+		answer = mono + ref_offset(ref, to);
+		/* The clock may have been set there */
+		unknown |= !found && ref->counter->cs.id == CSID_GENERIC && is_wall_clock(from);
+		if (mono >= begin && mono <= end + zone) {
+			bool in = mono <= end;
+
+			if (!found && in) {
+				found = ref;
+				want = answer;
+			} else if (!found) {
+				near = true;
+			} else if (answer != want || asleep) {
+				may_twice |= ref->counter->cs.id != CSID_GENERIC;
+				twice |= in && ref->counter->cs.id != CSID_GENERIC &&
+					 ref_is_kept(sim, ref, true);
+			}
+		} else if (ref->suspended && !found && mono > begin &&
+			   time < begin + ref_offset(ref + 1, from)) {
+			ktime_t before = ref_offset(ref, to) - ref_offset(ref, from);
+
+			found = ref;
+			asleep = true;
+			want = to == CLOCK_MONOTONIC ? begin :
+			       time + ref_offset(ref + 1, to) - ref_offset(ref + 1, from);
+			if (to != CLOCK_MONOTONIC)
+				bound = min_t(u64, abs(want - time - before), U32_MAX);
+		}
+		/* How far both sides reach is kept as a power of two */
+		if (ref > sim->refs) {
+			struct ref *last = ref - 1;
+
+			end = ref_mono(last, max(last->to, last->from + 1));
+			zone = max(0, 2 * (end - begin) + 2);
+		}
+	}
+	ahead = time > ref_mono(newest, newest->to) + ref_offset(newest, from);
+
+	if (!found) {
+		/* Just after the last time that it had before it was set ahead */
+		if (near && got.status >= 0)
+			return;
+		/* The counter need not have moved since the switch */
+		KUNIT_ASSERT_TRUE_MSG(test, got.status == (ahead ? -EAGAIN : -ENODATA) ||
+				      (ahead && newest->to == newest->from) ||
+				      newest->counter->cs.id == CSID_GENERIC ||
+				      (unknown && got.status == -ENODATA) ||
+				      (got.status == -ERANGE && !ahead &&
+				       !ref_is_kept(sim, sim->refs, walls)),
+				      "%d: %lld of %d never was", got.status, time, from);
+		tally->never++;
+		return;
+	}
+	if (got.status < 0) {
+		KUNIT_ASSERT_EQ(test, got.time, 0);
+		if (found->counter->cs.id == CSID_GENERIC ||
+		    (asleep && (found + 1)->counter->cs.id == CSID_GENERIC)) {
+			KUNIT_ASSERT_TRUE(test, got.status == -ENODATA || got.status == -ERANGE ||
+					  (ahead && got.status == -EAGAIN));
+			return;
+		}
+		if ((unknown && got.status == -ENODATA) || (ahead && got.status == -EAGAIN))
+			return;
+		KUNIT_ASSERT_FALSE_MSG(test, ref_is_kept(sim, found, walls) && !near,
+				       "%d: %lld of %d to %d, update %td of %u", got.status, time,
+				       from, to, found - sim->refs, sim->nr_refs);
+		return;
+	}
+	if (unknown && got.status)
+		return;
+	KUNIT_ASSERT_TRUE_MSG(test, got.time == want || near,
+			      "%lld of %d to %d: %lld ns off, update %td of %u, counter %d, status %d",
+			      time, from, to, got.time - want, found - sim->refs, sim->nr_refs,
+			      found->counter->cs.id, got.status);
+	if (near)
+		return;
+	if (asleep) {
+		KUNIT_ASSERT_TRUE(test, got.status & KTIME_CONVERSION_SUSPENDED);
+		KUNIT_ASSERT_EQ(test, got.error_ns, bound);
+		tally->asleep++;
+		return;
+	}
+	if (twice)
+		KUNIT_ASSERT_TRUE_MSG(test, got.status, "%lld of %d to %d, update %td of %u", time,
+				      from, to, found - sim->refs, sim->nr_refs);
+	if (got.status) {
+		KUNIT_ASSERT_TRUE_MSG(test, may_twice, "%d: %lld of %d to %d, update %td of %u",
+				      got.status, time, from, to, found - sim->refs, sim->nr_refs);
+		tally->twice++;
+	} else {
+		KUNIT_ASSERT_EQ(test, got.error_ns, 0);
+		tally->times++;
+	}
+}
+
+/* Convert what a reader of @from got with @value, by the lines of clock and counter */
+static void check_line(struct kunit *test, struct sim *sim, struct ref *ref, u64 value,
+		       clockid_t from, clockid_t to, struct tally *tally)
+{
+	/* What the update before had in the end may be the same time, with a suspend between */
+	struct since since = ref_since(sim, max(ref - 2, sim->refs));
+	u32 tick = ref->mono.mult >> ref->mono.shift;
+	struct ktime_cycles_time got;
+	struct ktime_conversion want;
+	struct answer again;
+	bool unknown = false;
+	ktime_t time, late;
+
+	ref_times(ref, value, &want);
+	time = conversion_get(&want, from);
+	got = ask_time(sim, from, time, to);
+	for (struct ref *r = ref; r < &sim->refs[sim->nr_refs] && is_wall_clock(from); r++)
+		unknown |= r->counter->cs.id == CSID_GENERIC;
+	/* It stepped back when the clocksource changed, and is not there yet */
+	if (got.status == -EAGAIN && from == CLOCK_MONOTONIC_RAW) {
+		struct ref *newest = &sim->refs[sim->nr_refs - 1];
+
+		ref_times(newest, newest->counter->now, &want);
+		KUNIT_ASSERT_GT(test, time, want.raw);
+		return;
+	}
+	/* The clock may have had the time while nobody recorded it */
+	if (unknown && got.status == -ENODATA)
+		return;
+	if (got.status < 0) {
+		KUNIT_ASSERT_TRUE_MSG(test, since.updates > sim->nr_entries ||
+				      since.installations > sim->size.installations ||
+				      since.walls > sim->size.walls,
+				      "%d: %d to %d, update %td of %u, %d", got.status, from, to,
+				      ref - sim->refs, sim->nr_refs, sim->counter->cs.id);
+		return;
+	}
+	/* The clock that was set may have had it later, and before what is known */
+	if (got.status & KTIME_CONVERSION_REPEATED || !ref_is_kept(sim, ref, is_wall_clock(from)))
+		return;
+	late = abs(got.time - conversion_get(&want, to));
+	KUNIT_ASSERT_TRUE_MSG(test, late <= got.error_ns,
+			      "%d to %d: %lld ns off, told to be %u, update %td of %u, status %d",
+			      from, to, late, got.error_ns, ref - sim->refs, sim->nr_refs,
+			      got.status);
+	/* In the exact history, a nanosecond has few counter values */
+	tally->sharp += !got.status && got.error_ns <= (tick ? 0 : 1);
+	tally->lines++;
+
+	if (from != CLOCK_MONOTONIC)
+		return;
+	tkh_convert_time(&sim->h, from, &time, 1, NULL, 0, ref->counter->cs.id, &got);
+	if (got.status < 0) {
+		bool changes = false;
+
+		/* Just before or after a change of the clocksource */
+		for (int i = -2; i <= 2; i++)
+			changes |= ref + i >= sim->refs && ref + i < &sim->refs[sim->nr_refs] &&
+				   ref[i].counter != ref->counter;
+		KUNIT_ASSERT_EQ(test, got.status, -ENODATA);
+		KUNIT_ASSERT_TRUE(test, changes);
+		return;
+	}
+	again = ask(&sim->h, ref->counter->cs.id, got.time, from);
+	if (got.status || (again.ret > 0 && again.ret & KTIME_CONVERSION_REPEATED))
+		return;
+	if (again.ret < 0) {
+		KUNIT_ASSERT_TRUE(test, ref_doubtful(sim, ref, ref->counter->cs.id,
+						     value & ref->counter->cs.mask, value));
+		return;
+	}
+	if (!got.error_ns)
+		KUNIT_ASSERT_EQ(test, again.time, time);
+	late = abs(again.time - time);
+	/* sim_step() lets the clock jump ahead */
+	KUNIT_ASSERT_LE(test, late, got.error_ns + tick + 1 + (1000000 >> ref->mono.shift));
+}
+
+/* Times of clocks at and beside both ends of @ref, and somewhere in it */
+static void check_times(struct kunit *test, struct sim *sim, struct ref *ref, struct tally *tally)
+{
+	u64 values[] = { ref->from + 1, ref->to, ref->from + 1 + (ref->to - ref->from) / 3 };
+	struct ktime_conversion conv;
+
+	for (int i = 0; i < ARRAY_SIZE(values); i++) {
+		clockid_t from = clocks[below(sim, 4)], to = clocks[below(sim, 4)];
+
+		if (ref->suspended || ref->to <= ref->from)
+			continue;
+		ref_times(ref, values[i], &conv);
+		for (int beside = -1; beside <= 1; beside++) {
+			check_offset(test, sim, from, conversion_get(&conv, from) + beside, to,
+				     tally);
+		}
+		if (ref->counter->cs.id == CSID_GENERIC)
+			continue;
+		check_line(test, sim, ref, values[i], from, CLOCK_MONOTONIC_RAW, tally);
+		check_line(test, sim, ref, values[i], CLOCK_MONOTONIC_RAW, from, tally);
+	}
+	if (ref->suspended && ref + 1 < &sim->refs[sim->nr_refs]) {
+		clockid_t from = clocks[1 + below(sim, 3)], to = clocks[below(sim, 4)];
+		ktime_t slept = ref_offset(ref + 1, from) - ref_offset(ref, from);
+
+		check_offset(test, sim, from, ref_mono(ref, ref->from) + ref_offset(ref, from) +
+			     div_s64(slept, 3), to, tally);
 	}
 }
 
@@ -1115,12 +1385,26 @@ static void tkh_test_random(struct kunit *test)
 				check_ref(test, sim, &sim->refs[nr - age], &tally);
 		}
 		check_ref(test, sim, &sim->refs[below(sim, nr)], &tally);
+
+		if (below(sim, 8))
+			continue;
+		for (int i = 0; i < 3 && i < sim->nr_refs; i++)
+			check_times(test, sim, &sim->refs[sim->nr_refs - 1 - i], &tally);
+		check_times(test, sim, &sim->refs[below(sim, nr)], &tally);
 	}
 	kcsan_enable_current();
 
 	kunit_info(test, "%u exact, %u merged, %u without wall, %u refused, %u wide, %u in suspend, %u repeated\n",
 		   tally.exact, tally.merged, tally.unset, tally.refused, tally.wide,
 		   tally.suspended, tally.repeated);
+	kunit_info(test, "of times: %u exact, %u in suspend, %u repeated, %u never, %u by lines, %u of them exact\n",
+		   tally.times, tally.asleep, tally.twice, tally.never, tally.lines, tally.sharp);
+	KUNIT_EXPECT_GT(test, tally.times, 1000);
+	KUNIT_EXPECT_GT(test, tally.asleep, 10);
+	KUNIT_EXPECT_GT(test, tally.twice, 10);
+	KUNIT_EXPECT_GT(test, tally.never, 10);
+	KUNIT_EXPECT_GT(test, tally.lines, 500);
+	KUNIT_EXPECT_GT(test, tally.sharp, tally.lines / 4);
 	KUNIT_EXPECT_GT(test, tally.exact, 20000);
 	/* Nothing is merged until there are enough entries in a row */
 	if (p->size.entries[0] > TKH_MERGE)
@@ -1481,7 +1765,11 @@ static void tkh_test_errors(struct kunit *test)
 	memset(&info, 0xff, sizeof(info));
 	KUNIT_ASSERT_EQ(test, 0, tkh_get_info(h, &info));
 	KUNIT_EXPECT_EQ(test, info.cs_id, CSID_GENERIC);
-	KUNIT_EXPECT_NULL(test, memchr_inv(&info, 0, sizeof(info)));
+	KUNIT_EXPECT_EQ(test, info.freq_khz, 0);
+	/* The oldest value is still told, and the last one */
+	KUNIT_EXPECT_EQ(test, info.last_cs_id, CSID_ARM_ARCH_COUNTER);
+	KUNIT_EXPECT_EQ(test, oldest(&info), 1000);
+	KUNIT_EXPECT_EQ(test, info.newest, gap - 1);
 
 	/* ... for a time without history ... */
 	for (int i = 0; i < 100; i++) {

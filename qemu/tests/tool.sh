@@ -68,7 +68,7 @@ time_of() { $tool convert --clock realtime "$1" | cut -d' ' -f2; }
 date -s @1600000000 >/dev/null
 
 echo 'KTAP version 1'
-echo 1..47
+echo 1..55
 
 is 0 $tool --help && grep -qx 'EXIT STATUS' out && ! grep -q '::' out && [ ! -s err ] && cp out help &&
 	is 0 $tool -h && cmp out help && is 0 $tool convert -h && cmp out help
@@ -414,6 +414,65 @@ done >told
 	is 1 $tool convert --unit s 18446744073709551615 && grep -q 'too large' err &&
 	complains 'is not a number' $tool convert --unit s 1. && complains 'is not a number' $tool convert --unit s 1.2.3
 result 'the time for which the counter has counted'
+
+# Times of clocks. All are told of one counter value, which is the truth.
+told() { $tool convert --clock "$1" "$fresh" | cut -d' ' -f2; }
+# from CLOCK TIME CLOCK: the time on the second clock
+from() { $tool convert --from "$1" --clock "$3" "$2" | cut -d' ' -f2; }
+fresh=$(counter)
+for clock in monotonic boottime realtime tai; do
+	for to in monotonic boottime realtime tai raw; do
+		[ "$(from $clock "$(told $clock)" $to)" = "$(told $to)" ] || echo "# $clock to $to"
+	done
+done >differ
+cat differ
+[ ! -s differ ] && [ "$(from mono "$(told mono)" counter)" = "$fresh" ] &&
+	[ "$(from raw "$(told raw)" boottime)" = "$(told boottime)" ]
+result 'from each clock to each other one'
+
+mono=$(told monotonic) real=$(told realtime) stamp=$(told boottime)
+date -s @1700000000 >/dev/null
+[ "$(from monotonic "$mono" realtime)" = "$real" ] && [ "$(from realtime "$real" monotonic)" = "$mono" ] &&
+	is 1 $tool convert --from realtime --clock monotonic 1690000000 && grep -q '1690000000: unknown$' err &&
+	is 1 $tool convert --from monotonic 1690000000 && grep -q 'future$' err
+result 'what the clock was before it was set ahead, and never was'
+scale=$(from boottime "$stamp" realtime) now=$($tool convert --from boottime --clock realtime --scale now "$stamp" | cut -d' ' -f2)
+[ "$scale" = "$real" ] && between 1699999900 "${now%.*}" 1700000100 &&
+	date -s @1600000000 >/dev/null && echo "$mono" >in && is 0 $tool filter --from mono --field 1 --clock real in &&
+	[ "$(cat out)" = "$real" ] && ms=${mono%.*}$(echo "${mono#*.}" | cut -c1-3) &&
+	[ "$($tool convert --from monotonic --clock monotonic --unit ms "$ms.$(echo "${mono#*.}" | cut -c4-)" | cut -d' ' -f2)" = "$mono" ]
+result 'on the scale of now, in fields, and in other units'
+sleep 1
+repeated=$($tool now --clock realtime --plain | sed -n 's/^realtime  *//p')
+date -s "@$((${repeated%.*} - 100))" >/dev/null
+[ "$($tool convert --from realtime --clock monotonic "$((${repeated%.*} - 99)).5" | cut -d' ' -f2)" != "$mono" ] || false
+is 0 $tool convert --from realtime --clock boottime "${repeated%.*}"
+result 'a time that was set back is still known'
+sleep 2
+is 0 $tool convert --from realtime --clock boottime "$((${repeated%.*} - 99))" && ! grep -q repeated out
+again=$?
+date -s "@$((${repeated%.*} - 100))" >/dev/null
+sleep 2
+is 0 $tool convert --from realtime --clock boottime "$((${repeated%.*} - 99))" && grep -q '(repeated)$' out && [ $again -eq 0 ]
+result 'and one that the clock has had twice is marked'
+
+# The kernel's log
+before=$(now)
+echo "retroconv was here, at 0x5f3a: 1.5" >/dev/kmsg
+after=$(now)
+dmesg | grep 'retroconv was here' >in
+is 0 $tool filter --from local --clock realtime --plain in && grep -q '^\[ *[0-9.]*\] retroconv was here, at 0x5f3a: 1.5$' out &&
+	t=$(sed 's/^\[ *\([0-9.]*\)\].*/\1/' out) && between "$before" "$(($(ns "$t") + 1000))" $((after + 1000)) &&
+	is 0 $tool filter --from local --clock realtime --iso in && grep -q '^\[ *20[0-9-]*T[0-9:.]*Z\] retroconv was here' out
+result "a line of the kernel's log"
+printf '          sh-1  [000] d.h1. %s: func <-caller\n' "$mono" >in
+is 0 $tool filter --from mono --clock boottime in && [ "$(cat out)" = "          sh-1  [000] d.h1. $stamp: func <-caller" ]
+result 'and of a trace'
+
+complains 'no clock .cpu' $tool convert --from cpu 1 && complains 'no --hex' $tool convert --from mono --hex 1 &&
+	complains 'needs --from' $tool convert --clock counter 1 && complains 'either --clock counter' $tool convert --from mono --clock counter --scale now 1 &&
+	complains 'is not a number' $tool convert --from mono x && is 1 $tool convert --from mono 18446744073.709551615 && grep -q 'too large' err
+result 'wrong arguments of --from'
 
 # More settings of the clock than the history keeps, and the real time is forgotten
 i=0

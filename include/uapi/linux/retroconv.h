@@ -14,9 +14,9 @@
  * DOC: ioctls of /dev/retroconv
  *
  * RETROCONV_CONVERT
- *	Convert up to RETROCONV_MAX_NR counter values, each of which gets a status
- *	of its own. Takes struct retroconv_convert. Fails with EINVAL, E2BIG,
- *	ENODEV, EFAULT or EINTR.
+ *	Convert up to RETROCONV_MAX_NR values, each of which gets a status of its
+ *	own. They are values of a counter, or times of a clock. Takes struct
+ *	retroconv_convert. Fails with EINVAL, E2BIG, ENODEV, EFAULT or EINTR.
  *
  * RETROCONV_INFO
  *	Tell the counter and how far back conversions reach. Fills in struct
@@ -31,32 +31,54 @@
 #define RETROCONV_COUNTER_ARM_ARCH	1	/* CNTVCT_EL0 */
 #define RETROCONV_COUNTER_X86_TSC	2	/* RDTSC */
 
+/*
+ * In place of a counter: the values are nanoseconds of a clock, as __s64. A process in a
+ * time namespace gives and gets those of its own clocks.
+ */
+#define RETROCONV_FROM(clock_id)	(0x100 + (clock_id))
+#define RETROCONV_FROM_REALTIME		0x100
+#define RETROCONV_FROM_MONOTONIC	0x101
+#define RETROCONV_FROM_MONOTONIC_RAW	0x104
+#define RETROCONV_FROM_BOOTTIME		0x107
+#define RETROCONV_FROM_TAI		0x10b
+#define RETROCONV_FROM_AUX(n)		(0x110 + (n))
+/* The clock of the kernel's log, and of ftrace and perf by default. ENODEV on x86. */
+#define RETROCONV_FROM_LOCAL		0x200
+
+/*
+ * In place of the clock that is asked for: the value of the counter which user space can
+ * read, when the clock of RETROCONV_FROM_* had the time
+ */
+#define RETROCONV_TO_COUNTER		0x100
+
 /* Largest number of values in one RETROCONV_CONVERT */
 #define RETROCONV_MAX_NR		65536
 
 /* Flags of a valid time. There may be others one day. */
 #define RETROCONV_SUSPENDED		1	/* The system was suspended */
-#define RETROCONV_REPEATED		2	/* The counter had the value before, too */
+#define RETROCONV_REPEATED		2	/* The value occurred more than once */
 
 /**
- * struct retroconv_time - The time at one counter value
- * @ns:		Time in nanoseconds, valid unless @status is negative
+ * struct retroconv_time - The time at one value
+ * @ns:		Time in nanoseconds, valid unless @status is negative. The counter value
+ *		for RETROCONV_TO_COUNTER, as __u64.
  * @error_ns:	Guaranteed bound of the error in nanoseconds, 0 is exact. Without
  *		RETROCONV_SUSPENDED the true time is not later than @ns, and not
  *		earlier than @ns - @error_ns. With it, the true time may be that much
  *		earlier or later, and UINT32_MAX stands for that much or more.
  * @status:	0 if @ns is what readers of the clock were told, within @error_ns.
  *		RETROCONV_SUSPENDED and RETROCONV_REPEATED, or both, if these apply.
- *		A negative errno, for this value alone: -EAGAIN if the counter has not
- *		reached it, -ERANGE if it is older than the history, -ENODATA if the
- *		counter was not the clocksource then, or may have had the value while
- *		nobody recorded it, -ENODEV if it is not known to have been the
- *		clocksource at all. @ns and @error_ns are 0 then.
+ *		A negative errno, for this value alone: -EAGAIN if the counter or clock
+ *		has not reached it, -ERANGE if it is older than the history, -ENODATA if
+ *		the counter was not the clocksource then, or may have had the value while
+ *		nobody recorded it, or if the clock never had the time, as it was set
+ *		ahead, -ENODEV if the counter is not known to have been the clocksource
+ *		at all. @ns and @error_ns are 0 then.
  *
  * RETROCONV_SUSPENDED tells that nobody read a clock: CLOCK_MONOTONIC and
  * CLOCK_MONOTONIC_RAW stood still, the others are interpolated. RETROCONV_REPEATED tells
- * that the counter has started anew since boot, and has had the value more than once: @ns
- * belongs to the last time.
+ * that the value occurred more than once: @ns belongs to the last time. A counter has
+ * started anew since boot then, a clock was set back or had a leap second.
  */
 struct retroconv_time {
 	__s64	ns;
@@ -67,12 +89,14 @@ struct retroconv_time {
 /**
  * struct retroconv_convert - Argument of RETROCONV_CONVERT
  * @size:	sizeof(struct retroconv_convert)
- * @counter:	RETROCONV_COUNTER_*
+ * @counter:	What the values are: RETROCONV_COUNTER_* or RETROCONV_FROM_*
  * @clock_id:	CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME,
- *		CLOCK_REALTIME, CLOCK_TAI or CLOCK_AUX to CLOCK_AUX_LAST
+ *		CLOCK_REALTIME, CLOCK_TAI or CLOCK_AUX to CLOCK_AUX_LAST. With
+ *		RETROCONV_FROM_* also RETROCONV_TO_COUNTER.
  * @flags:	Must be 0
  * @nr:		Number of values, at most RETROCONV_MAX_NR
- * @cycles:	User pointer to __u64[nr], the counter values
+ * @cycles:	User pointer to __u64[nr], the counter values, or to __s64[nr], the
+ *		nanoseconds of a clock
  * @times:	User pointer to struct retroconv_time[nr], the results
  */
 struct retroconv_convert {
@@ -109,10 +133,12 @@ struct retroconv_reach {
  *			kHz, for display
  * @oldest_exact:	Oldest counter value which converts exactly, in cycles
  * @oldest:		Oldest counter value which converts at all, in cycles
- * @newest:		Present counter value, in cycles
+ * @newest:		Present counter value, in cycles. The last one that converts, if
+ *			another clock source is in use now.
  * @mask:		Mask of the counter. Its values are from 0 to @mask.
  * @nr_reaches:		Number of elements of @reach that are in use
- * @reserved:		0
+ * @last_counter:	The counter which all these values belong to: @counter, or the last
+ *			one before the present clock source, which user space cannot read
  * @reach:		The oldest counter value for each bound of the error, with
  *			growing bounds. The first one is @oldest_exact, the last one
  *			@oldest. Times of a suspend have bounds of their own.
@@ -130,7 +156,7 @@ struct retroconv_info {
 	__u64	newest;
 	__u64	mask;
 	__u32	nr_reaches;
-	__u32	reserved;
+	__u32	last_counter;
 	struct retroconv_reach	reach[RETROCONV_MAX_REACHES];
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * retroconv: tell the time of counter values
+ * retroconv: tell the time of counter values, and of times of other clocks
  *
  * What it does for its user is told in retroconv.rst.
  */
@@ -66,6 +66,7 @@ static const struct {
 	{ "aux7",	CLOCK_AUX + 7 },
 };
 
+#define MONOTONIC		0
 #define BOOTTIME		1
 #define NR_SYSTEM_CLOCKS	5
 
@@ -103,13 +104,15 @@ static const struct {
 /**
  * struct options - The command line
  * @clock:	Index into clocks[], -1 if there is none given
+ * @from:	What the values are, RETROCONV_FROM_*, 0 for values of the counter
+ * @counter:	Show the value of the counter in place of a time
  * @iso:	Show dates
  * @scale:	Show times on the present scale of @clock
  * @hex:	Numbers are hexadecimal
  * @plain:	Show times without bounds and marks
  * @null:	Shown in place of a value which has no time, NULL for the value itself
- * @unit:	The values are the time for which the counter has counted, in this
- *		unit in nanoseconds. 0 for cycles.
+ * @unit:	The values are the time for which the counter has counted, or times of
+ *		@from, in this unit in nanoseconds. 0 for cycles, and for seconds of @from.
  * @bits:	The values are only the low bits of the counter, so many of them
  * @delimiter:	Separates fields, 0 for blanks
  * @field:	Number of the field that is the value, 0 for none
@@ -118,6 +121,8 @@ static const struct {
  */
 static struct options {
 	int		clock;
+	__u32		from;
+	bool		counter;
 	bool		iso;
 	bool		scale;
 	bool		hex;
@@ -178,7 +183,7 @@ static void open_device(void)
 	}
 
 	get_info();
-	if (options.unit && !info.frequency_hz)
+	if (options.unit && !options.from && !info.frequency_hz)
 		die("--unit: the frequency of the counter is not known");
 }
 
@@ -212,6 +217,12 @@ static const char *why(int clock)
 	return errno == ENODEV ? ": the clock is not enabled" : "";
 }
 
+/* The clock that is asked for */
+static int target(void)
+{
+	return default_clock(options.from == RETROCONV_FROM_BOOTTIME ? MONOTONIC : BOOTTIME);
+}
+
 static void need_counter(void)
 {
 	if (info.counter == RETROCONV_COUNTER_NONE)
@@ -235,21 +246,30 @@ static void widen(__u64 *cycles, size_t nr)
 		cycles[i] = (info.newest - ((info.newest - cycles[i]) & low)) & mask();
 }
 
-static void convert_to(int clock, const __u64 *cycles, struct retroconv_time *times, size_t nr)
+static void do_ioctl(__u32 from, int clock, const __u64 *values, struct retroconv_time *times,
+		     size_t nr)
 {
 	struct retroconv_convert arg = {
 		.size		= sizeof(arg),
-		.counter	= get_counter(),
-		.clock_id	= clocks[clock].id,
+		.counter	= from,
+		.clock_id	= options.counter ? RETROCONV_TO_COUNTER : clocks[clock].id,
 		.nr		= nr,
-		.cycles		= (unsigned long)cycles,
+		.cycles		= (unsigned long)values,
 		.times		= (unsigned long)times,
 	};
 
-	if (ioctl(device, RETROCONV_CONVERT, &arg)) {
-		die("no conversion to %s: %s%s", clocks[clock].name, strerror(errno),
-		    why(clock));
-	}
+	if (!ioctl(device, RETROCONV_CONVERT, &arg))
+		return;
+	if (from == RETROCONV_FROM_LOCAL && errno == ENODEV)
+		die("--from local: this machine's local clock is not the counter");
+	if (from && errno == EINVAL)
+		die("--from: %s: the kernel is too old", strerror(errno));
+	die("no conversion to %s: %s%s", clocks[clock].name, strerror(errno), why(clock));
+}
+
+static void convert_to(int clock, const __u64 *cycles, struct retroconv_time *times, size_t nr)
+{
+	do_ioctl(get_counter(), clock, cycles, times, nr);
 }
 
 /* From the clock of the system that nobody sets to @clock, as it is now */
@@ -271,7 +291,8 @@ static void convert(int clock, __u64 *cycles, struct retroconv_time *times, size
 {
 	if (options.bits < 64)
 		widen(cycles, nr);
-	convert_to(options.scale ? BOOTTIME : clock, cycles, times, nr);
+	do_ioctl(options.from ?: get_counter(), options.scale ? BOOTTIME : clock, cycles, times,
+		 nr);
 	if (options.scale)
 		rescale(clock, times, nr);
 }
@@ -330,7 +351,9 @@ static void print_time(const struct retroconv_time *time)
 {
 	long long sec = time->ns / NSEC_PER_SEC, ns = time->ns % NSEC_PER_SEC;
 
-	if (options.iso) {
+	if (options.counter) {
+		printf("0x%llx", (unsigned long long)time->ns);
+	} else if (options.iso) {
 		char date[64];
 		struct tm tm;
 		time_t t;
@@ -383,20 +406,20 @@ static enum number parse_integer(const char *s, size_t len, __u64 *value)
 }
 
 /*
- * A time with or without a fraction, and the counter value at which the counter had
- * counted for so long. A device which has rounded the time down had at least that value.
+ * A time with or without a fraction: of a clock, or the counter value at which the counter
+ * had counted for so long. A device which has rounded the time down had at least that value.
  */
 static enum number parse_time(const char *s, size_t len, __u64 *value)
 {
 	const char *point = memchr(s, '.', len), *end = s + len;
-	unsigned int digit = options.unit;
+	unsigned int digit = options.unit ?: NSEC_PER_SEC;
 	enum number ret;
 	__u64 ns;
 
 	ret = parse_integer(s, (point ?: end) - s, &ns);
 	if (ret == NO_NUMBER || (point && point + 1 == end))
 		return NO_NUMBER;
-	if (__builtin_mul_overflow(ns, options.unit, &ns))
+	if (__builtin_mul_overflow(ns, digit, &ns))
 		ret = TOO_LARGE;
 	for (const char *p = point ? point + 1 : end; p < end; p++) {
 		if (!isdigit((unsigned char)*p))
@@ -406,6 +429,10 @@ static enum number parse_time(const char *s, size_t len, __u64 *value)
 			ret = TOO_LARGE;
 	}
 
+	if (options.from) {
+		*value = ns;
+		return ns > INT64_MAX ? TOO_LARGE : ret;
+	}
 	if (__builtin_mul_overflow(ns / NSEC_PER_SEC, info.frequency_hz, value) ||
 	    __builtin_add_overflow(*value, DIV_ROUND_UP(ns % NSEC_PER_SEC * info.frequency_hz,
 							(__u64)NSEC_PER_SEC), value))
@@ -415,8 +442,8 @@ static enum number parse_time(const char *s, size_t len, __u64 *value)
 
 static enum number parse(const char *s, size_t len, __u64 *value)
 {
-	enum number ret = options.unit ? parse_time(s, len, value) :
-					 parse_integer(s, len, value);
+	enum number ret = options.unit || options.from ? parse_time(s, len, value) :
+							 parse_integer(s, len, value);
 
 	return ret == NUMBER && *value > UINT64_MAX >> (64 - options.bits) ? TOO_LARGE : ret;
 }
@@ -463,13 +490,47 @@ static bool is_delimiter(char c)
 }
 
 /*
- * The three ways to find the next text in a line, from begin to end, that may be
- * a value. Each begins at *from and moves it behind what has been looked at.
+ * The ways to find the next text in a line, from begin to end, that may be a value. Each
+ * begins at *from and moves it behind what has been looked at.
  */
+
+/*
+ * The stamp at the beginning of a line of the kernel's log, "[    1.234567] text", with a
+ * priority in front or not. In other lines, the first number like it that a colon follows,
+ * as in ftrace and perf.
+ */
+static bool next_stamp(const char *begin, const char *end, const char **from, struct place *place)
+{
+	const char *p = begin;
+
+	/* There is one per line */
+	if (*from != begin)
+		return false;
+	*from = end;
+
+	for (; p < end; p++) {
+		const char *number = p;
+		bool point = false;
+
+		if (!isdigit((unsigned char)*p) || (p > begin && is_word(p[-1])))
+			continue;
+		for (; p < end && (isdigit((unsigned char)*p) || (*p == '.' && !point)); p++)
+			point |= *p == '.';
+		if (point && p < end && (*p == ']' || *p == ':')) {
+			place->from = number;
+			place->to = p;
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool next_guess(const char *begin, const char *end, const char **from, struct place *place)
 {
 	const char *p = *from;
 
+	if (options.from)
+		return next_stamp(begin, end, from, place);
 	while ((p = memmem(p, end - p, "0x", 2))) {
 		place->from = p;
 		for (p += 2; p < end && isxdigit((unsigned char)*p); p++)
@@ -544,7 +605,7 @@ static bool next_match(const char *begin, const char *end, const char **from, st
 static void write_batch(const char **done)
 {
 	if (filter.nr)
-		convert(default_clock(BOOTTIME), filter.cycles, filter.times, filter.nr);
+		convert(target(), filter.cycles, filter.times, filter.nr);
 
 	for (size_t i = 0; i < filter.nr; i++) {
 		const struct place *place = &filter.places[i];
@@ -733,7 +794,7 @@ static int do_convert(int argc, char **argv)
 			time.status = -EOVERFLOW;
 			break;
 		case NUMBER:
-			convert(default_clock(BOOTTIME), &value, &time, 1);
+			convert(target(), &value, &time, 1);
 			break;
 		}
 		if (time.status < 0) {
@@ -818,11 +879,11 @@ static int do_info(int argc, char **argv)
 
 enum {
 	CLOCK = 1, ISO = 2, HEX = 4, FIELD = 8, REGEX = 16, HELP = 32, PLAIN = 64, NUL = 128,
-	UNIT = 256, BITS = 512, DELIMITER = 1024, SCALE = 2048,
+	UNIT = 256, BITS = 512, DELIMITER = 1024, SCALE = 2048, FROM = 4096,
 };
 
 /* How values are to be read, and how their times are to be shown */
-#define VALUES		(HELP | CLOCK | ISO | PLAIN | HEX | NUL | UNIT | BITS | SCALE)
+#define VALUES		(HELP | CLOCK | ISO | PLAIN | HEX | NUL | UNIT | BITS | SCALE | FROM)
 
 static const struct command {
 	const char	*name;
@@ -876,6 +937,7 @@ static void parse_options(const struct command *command, int argc, char **argv)
 {
 	static const struct option all[] = {
 		{ "clock",	required_argument,	NULL,	CLOCK },
+		{ "from",	required_argument,	NULL,	FROM },
 		{ "iso",	no_argument,		NULL,	ISO },
 		{ "plain",	no_argument,		NULL,	PLAIN },
 		{ "hex",	no_argument,		NULL,	HEX },
@@ -901,7 +963,17 @@ static void parse_options(const struct command *command, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, ":h", allowed, NULL)) != -1) {
 		switch (c) {
 		case CLOCK:
-			options.clock = parse_clock(optarg);
+			options.counter = !strcmp(optarg, "counter");
+			if (!options.counter)
+				options.clock = parse_clock(optarg);
+			break;
+		case FROM:
+			if (!strcmp(optarg, "counter"))
+				options.from = 0;
+			else if (!strcmp(optarg, "local"))
+				options.from = RETROCONV_FROM_LOCAL;
+			else
+				options.from = RETROCONV_FROM(clocks[parse_clock(optarg)].id);
 			break;
 		case ISO:
 			options.iso = true;
@@ -958,7 +1030,13 @@ static void parse_options(const struct command *command, int argc, char **argv)
 	}
 	if (options.field && options.regex)
 		die("either --field or --regex");
-	if (command->run == do_filter && guess()) {
+	if (options.counter && (!options.from || options.from == RETROCONV_FROM_LOCAL))
+		die("--clock counter needs --from with a clock that the system can set or slew");
+	if (options.counter && options.scale)
+		die("either --clock counter or --scale");
+	if (options.from && (options.hex || options.bits < 64))
+		die("--from has no --hex and no --bits: its values are times");
+	if (command->run == do_filter && guess() && !options.from) {
 		if (options.hex || options.unit || options.null || options.bits < 64)
 			die("filter: --hex, --unit, --bits and --null need --field or --regex");
 	}

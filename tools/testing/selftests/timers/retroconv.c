@@ -116,6 +116,9 @@ struct sample {
  * @exact:	The time is the conversion of a value from c1 to c2
  * @old:	Not checked, as the history had forgotten it when it was converted
  * @wide:	Not checked, as the reader was preempted between c1 and c2
+ * @times:	Times that were converted to other clocks and to the counter, and what
+ *		they became is what it was in the interval from c1 to c2
+ * @repeated:	Times that the clock has had once more, or that were read where it was set
  * @wrong:	All others
  * @complaint:	The first wrong one
  */
@@ -124,6 +127,8 @@ struct stats {
 	unsigned long	exact;
 	unsigned long	old;
 	unsigned long	wide;
+	unsigned long	times;
+	unsigned long	repeated;
 	unsigned long	wrong;
 	char		complaint[256];
 };
@@ -235,19 +240,25 @@ static int get_info(int fd, struct retroconv_info *info)
 	return ioctl(fd, RETROCONV_INFO, info) ? -errno : 0;
 }
 
-static int convert(int fd, clockid_t clock, const __u64 *cycles, uint64_t nr,
-		   struct retroconv_time *times)
+static int convert_from(int fd, __u32 from, clockid_t clock, const __u64 *values, uint64_t nr,
+			struct retroconv_time *times)
 {
 	struct retroconv_convert arg = {
 		.size		= sizeof(arg),
-		.counter	= COUNTER,
+		.counter	= from,
 		.clock_id	= clock,
 		.nr		= nr,
-		.cycles		= (uintptr_t)cycles,
+		.cycles		= (uintptr_t)values,
 		.times		= (uintptr_t)times,
 	};
 
 	return ioctl(fd, RETROCONV_CONVERT, &arg) ? -errno : 0;
+}
+
+static int convert(int fd, clockid_t clock, const __u64 *cycles, uint64_t nr,
+		   struct retroconv_time *times)
+{
+	return convert_from(fd, COUNTER, clock, cycles, nr, times);
 }
 
 /* Does the kernel say elsewhere that its clocksource is the counter that we read? */
@@ -673,6 +684,77 @@ static void check_some(struct reader *r, clockid_t clock, const struct sample **
 		scan_sample(r, clock, missed[i]);
 }
 
+/*
+ * Convert the times to another clock, or to the counter. What comes out was between what
+ * that clock was at c1 and at c2.
+ */
+static void check_times(struct reader *r, clockid_t clock, const struct sample **some,
+			unsigned int nr)
+{
+	static const clockid_t targets[] = {
+		CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME, CLOCK_TAI, CLOCK_MONOTONIC_RAW,
+		RETROCONV_TO_COUNTER,
+	};
+	clockid_t to = targets[r->stats.times % ARRAY_SIZE(targets)];
+	__u64 values[NR_CHECK], cycles[2 * NR_CHECK];
+	struct retroconv_time times[NR_CHECK], ends[2 * NR_CHECK];
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		values[i] = some[i]->t;
+		cycles[2 * i] = some[i]->c1;
+		cycles[2 * i + 1] = some[i]->c2;
+	}
+	memset(times, 0, sizeof(times));
+	memset(ends, 0, sizeof(ends));
+	if (convert_from(r->fd, RETROCONV_FROM(clock), to, values, nr, times) ||
+	    (to != RETROCONV_TO_COUNTER && convert(r->fd, to, cycles, 2 * nr, ends))) {
+		complain(r, clock, some[0], ends, ends, strerror(errno));
+		return;
+	}
+
+	for (i = 0; i < nr; i++) {
+		const struct retroconv_time *t1 = &ends[2 * i], *t2 = &ends[2 * i + 1];
+		uint64_t width = some[i]->c2 - some[i]->c1;
+		int64_t from = some[i]->c1, until = some[i]->c2, bound = times[i].error_ns;
+
+		if (times[i].status == -ERANGE || t1->status == -ERANGE) {
+			r->stats.old++;
+			continue;
+		}
+		if (times[i].status < 0 || !is_told(t1) || !is_told(t2)) {
+			complain(r, clock, some[i], &times[i], t1, "time does not convert");
+			continue;
+		}
+		if (times[i].status & RETROCONV_REPEATED) {
+			r->stats.repeated++;
+			continue;
+		}
+		if (to == RETROCONV_TO_COUNTER) {
+			/* As far as a nanosecond is exact */
+			bound = (bound + 1) * r->frequency / NSEC_PER_SEC + 1;
+		} else {
+			from = t1->ns - t1->error_ns;
+			until = t2->ns;
+		}
+		/* It was set between c1 and c2, after the time or before it */
+		if (from > until) {
+			r->stats.repeated++;
+			continue;
+		}
+		if (times[i].ns < from - bound || times[i].ns > until + bound) {
+			char what[64];
+
+			snprintf(what, sizeof(what), "%lld of clock %d +-%u, %llu cycles",
+				 (long long)times[i].ns, to, times[i].error_ns,
+				 (unsigned long long)width);
+			complain(r, clock, some[i], t1, t2, what);
+			continue;
+		}
+		r->stats.times++;
+	}
+}
+
 static void check_samples(struct reader *r)
 {
 	const struct sample *some[NR_CHECK];
@@ -683,6 +765,7 @@ static void check_samples(struct reader *r)
 			for (n = 0; n < NR_CHECK && i < r->nr; n++, i += r->nr_sources)
 				some[n] = &r->samples[i];
 			check_some(r, r->sources[source].clock, some, n);
+			check_times(r, r->sources[source].clock, some, n);
 		}
 	}
 }
@@ -724,6 +807,7 @@ static void print_stats(const char *who, const struct stats *stats, unsigned lon
 {
 	ksft_print_msg("%s: %lu samples, %lu exact, %lu too old, %lu too wide, %lu wrong\n",
 		       who, stats->samples, stats->exact, stats->old, stats->wide, stats->wrong);
+	ksft_print_msg("%s: %lu times, %lu repeated\n", who, stats->times, stats->repeated);
 	if (changes)
 		ksft_print_msg("%s: %lu changes of the clock\n", who, changes);
 	if (stats->wrong)
@@ -902,6 +986,7 @@ TEST_F(untouched, read)
 	print_stats(_metadata->name, stats, 0);
 	EXPECT_EQ(0, stats->wrong);
 	EXPECT_GE(stats->exact, MIN_CHECKED);
+	EXPECT_GE(stats->times, MIN_CHECKED);
 }
 
 /* Every clock, while it is changed in every way */
@@ -971,6 +1056,7 @@ static void check_changing(struct __test_metadata *_metadata, struct reader *r,
 	EXPECT_GE(atomic_load(&changer.changes), MIN_CHANGES);
 	EXPECT_EQ(0, r->stats.wrong);
 	EXPECT_GE(r->stats.exact, MIN_CHECKED);
+	EXPECT_GE(r->stats.times, MIN_CHECKED);
 }
 
 TEST_F(changing, frequency)
@@ -1131,6 +1217,7 @@ TEST_F_TIMEOUT(together, leap_insert, 60)
 	print_stats(_metadata->name, stats, 1);
 	EXPECT_EQ(0, stats->wrong);
 	EXPECT_GE(stats->exact, MIN_CHECKED);
+	EXPECT_GE(stats->times, MIN_CHECKED);
 }
 
 TEST_F_TIMEOUT(together, leap_delete, 60)
@@ -1141,6 +1228,7 @@ TEST_F_TIMEOUT(together, leap_delete, 60)
 	print_stats(_metadata->name, stats, 1);
 	EXPECT_EQ(0, stats->wrong);
 	EXPECT_GE(stats->exact, MIN_CHECKED);
+	EXPECT_GE(stats->times, MIN_CHECKED);
 }
 
 #define TIMENS_MONOTONIC	(3 * SEC_PER_DAY * NSEC_PER_SEC + 123456789)
@@ -1228,6 +1316,7 @@ TEST_F(together, time_namespace)
 	print_stats(_metadata->name, &r->stats, 0);
 	EXPECT_EQ(0, r->stats.wrong);
 	EXPECT_GE(r->stats.exact, MIN_CHECKED);
+	EXPECT_GE(r->stats.times, MIN_CHECKED);
 }
 
 /* The device */
@@ -1375,6 +1464,85 @@ TEST_F(device, info)
 	EXPECT_TRUE(time.status == -ERANGE || time.status == -ENODATA);
 }
 
+/* Times that no clock has had */
+TEST_F(device, no_times)
+{
+	static const __u32 froms[] = {
+		RETROCONV_FROM_MONOTONIC, RETROCONV_FROM_BOOTTIME, RETROCONV_FROM_REALTIME,
+		RETROCONV_FROM_TAI, RETROCONV_FROM_MONOTONIC_RAW,
+	};
+	struct retroconv_time times[5];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(froms); i++) {
+		__u64 values[] = { -1, (__u64)INT64_MIN, INT64_MAX, 0, INT64_MAX - 1 };
+
+		ASSERT_EQ(0, convert_from(self->fd, froms[i], CLOCK_MONOTONIC, values, 5, times));
+		EXPECT_LT(times[0].status, 0);
+		EXPECT_LT(times[1].status, 0);
+		EXPECT_EQ(-EAGAIN, times[2].status);
+		EXPECT_LT(times[3].status, 0);
+		EXPECT_EQ(-EAGAIN, times[4].status);
+		for (unsigned int k = 0; k < ARRAY_SIZE(times); k++) {
+			EXPECT_EQ(0, times[k].ns);
+			EXPECT_EQ(0, times[k].error_ns);
+		}
+	}
+}
+
+/* The local clock, by a line in the kernel's log */
+TEST_F(device, local)
+{
+	char text[64], line[1024], *found = NULL;
+	int64_t before, after;
+	struct retroconv_time time;
+	__u64 value;
+	ssize_t len;
+	int kmsg;
+
+	if (geteuid())
+		SKIP(return, "needs root");
+
+	kmsg = open("/dev/kmsg", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (kmsg < 0)
+		SKIP(return, "cannot open /dev/kmsg: %s", strerror(errno));
+	lseek(kmsg, 0, SEEK_END);
+	before = clock_ns(CLOCK_BOOTTIME, VDSO);
+	/* Without the end of the line, more could follow, and nobody would get it yet */
+	len = snprintf(text, sizeof(text), "retroconv %llx\n", (unsigned long long)read_counter());
+	ASSERT_EQ(len, write(kmsg, text, len));
+	after = clock_ns(CLOCK_BOOTTIME, VDSO);
+
+	/* Priority, number, time in microseconds, flags; text */
+	while (!found && (len = read(kmsg, line, sizeof(line) - 1)) > 0) {
+		line[len] = 0;
+		if (strstr(line, text))
+			found = strchr(line, ',');
+	}
+	close(kmsg);
+	ASSERT_NE(NULL, found);
+	found = strchr(found + 1, ',');
+	ASSERT_NE(NULL, found);
+	value = strtoull(found + 1, NULL, 10) * 1000;
+	ASSERT_NE(0, value);
+
+	if (COUNTER != RETROCONV_COUNTER_ARM_ARCH) {
+		EXPECT_EQ(-ENODEV, convert_from(self->fd, RETROCONV_FROM_LOCAL, CLOCK_BOOTTIME,
+						&value, 1, &time));
+		return;
+	}
+	ASSERT_EQ(0, convert_from(self->fd, RETROCONV_FROM_LOCAL, CLOCK_BOOTTIME, &value, 1,
+				  &time));
+	EXPECT_EQ(0, time.status);
+	/* The log tells microseconds */
+	EXPECT_GE(time.ns + 1000, before);
+	EXPECT_LE(time.ns - time.error_ns, after);
+
+	value = INT64_MAX;
+	ASSERT_EQ(0, convert_from(self->fd, RETROCONV_FROM_LOCAL, CLOCK_BOOTTIME, &value, 1,
+				  &time));
+	EXPECT_EQ(-EAGAIN, time.status);
+}
+
 TEST_F(device, reaches)
 {
 	struct retroconv_info info;
@@ -1386,7 +1554,7 @@ TEST_F(device, reaches)
 
 	ASSERT_GE(info.nr_reaches, 1);
 	ASSERT_LE(info.nr_reaches, RETROCONV_MAX_REACHES);
-	EXPECT_EQ(0, info.reserved);
+	EXPECT_EQ(info.counter, info.last_counter);
 	EXPECT_EQ(0, info.reach[0].error_ns);
 	EXPECT_EQ(info.oldest_exact, info.reach[0].oldest);
 	EXPECT_EQ(info.oldest, info.reach[info.nr_reaches - 1].oldest);
@@ -1704,6 +1872,25 @@ TEST_F(device, bad_values)
 	EXPECT_EQ(EINVAL, call_convert(self->fd, &arg));
 	arg.counter = FOREIGN_COUNTER;
 	EXPECT_EQ(ENODEV, call_convert(self->fd, &arg));
+
+	/* A counter has no counter value, and no clock is one */
+	arg = self->good;
+	arg.clock_id = RETROCONV_TO_COUNTER;
+	EXPECT_EQ(EINVAL, call_convert(self->fd, &arg));
+	arg.counter = RETROCONV_FROM_MONOTONIC;
+	EXPECT_EQ(0, call_convert(self->fd, &arg));
+	arg.clock_id = RETROCONV_TO_COUNTER + 1;
+	EXPECT_EQ(EINVAL, call_convert(self->fd, &arg));
+	arg = self->good;
+	for (unsigned int i = 0; i < ARRAY_SIZE(no_clocks); i++) {
+		arg.counter = RETROCONV_FROM(no_clocks[i]);
+		/* Below it there are counters */
+		if (arg.counter >= RETROCONV_FROM(0) && arg.counter != RETROCONV_FROM_LOCAL)
+			EXPECT_EQ(EINVAL, call_convert(self->fd, &arg))
+				TH_LOG("clock %d", no_clocks[i]);
+	}
+	arg.counter = RETROCONV_FROM_LOCAL + 1;
+	EXPECT_EQ(EINVAL, call_convert(self->fd, &arg));
 
 	arg = self->good;
 	for (unsigned int i = 0; i < ARRAY_SIZE(no_clocks); i++) {
