@@ -65,6 +65,40 @@ static int measure(int device, unsigned int nr, int sorted)
 	return 0;
 }
 
+/* Per value, of stamps of CLOCK_MONOTONIC that become CLOCK_REALTIME */
+static int measure_times(int device, unsigned int nr)
+{
+	struct retroconv_convert arg = {
+		.size		= sizeof(arg),
+		.counter	= RETROCONV_FROM_MONOTONIC,
+		.clock_id	= CLOCK_REALTIME,
+		.nr		= nr,
+		.cycles		= (uintptr_t)cycles,
+		.times		= (uintptr_t)times,
+	};
+	unsigned int rounds = nr < 4096 ? 4096 / nr : 1;
+	uint64_t start, sum = 0;
+	struct timespec ts;
+	char name[64];
+
+	for (unsigned int round = 0; round < rounds; round++) {
+		clock_gettime(CLOCK_MONOTONIC, &ts);
+		for (unsigned int i = 0; i < nr; i++)
+			cycles[i] = ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec - (nr - i) * 10000;
+		start = counter();
+		if (ioctl(device, RETROCONV_CONVERT, &arg))
+			return -1;
+		sum += counter() - start;
+		for (unsigned int i = 0; i < nr; i++) {
+			if (times[i].status || times[i].error_ns)
+				return -1;
+		}
+	}
+	snprintf(name, sizeof(name), "ioctl, MONOTONIC to REALTIME, batch of %u, sorted", nr);
+	report(name, (double)sum / (rounds * nr));
+	return 0;
+}
+
 int main(void)
 {
 	static const unsigned int sizes[] = { 1, 64, 4096, RETROCONV_MAX_NR };
@@ -87,6 +121,12 @@ int main(void)
 	for (unsigned int i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
 		if (measure(device, sizes[i], 1) || measure(device, sizes[i], 0)) {
 			printf("no exact time\n");
+			return 1;
+		}
+	}
+	for (unsigned int i = 0; i < 3; i++) {
+		if (measure_times(device, sizes[i])) {
+			printf("no exact time of a clock\n");
 			return 1;
 		}
 	}

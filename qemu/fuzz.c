@@ -85,7 +85,7 @@
 #define FORK_VALUES		64
 
 enum kind {
-	CONVERT, HOSTILE_CONVERT, INFO, HOSTILE_INFO, UNKNOWN, OTHER, SIGNAL, RACE_FD,
+	CONVERT, TIMES, HOSTILE_CONVERT, INFO, HOSTILE_INFO, UNKNOWN, OTHER, SIGNAL, RACE_FD,
 	RACE_STRUCT, RACE_MEMORY, FORK, FAULT, NR_KINDS,
 };
 
@@ -95,6 +95,7 @@ static const struct {
 	uint64_t	seen;
 } kinds[NR_KINDS] = {
 	[CONVERT]		= { "RETROCONV_CONVERT", OK },
+	[TIMES]			= { "times of a clock", OK },
 	[HOSTILE_CONVERT]	= { "hostile RETROCONV_CONVERT", OK | CONVERT_ERRORS },
 	[INFO]			= { "RETROCONV_INFO", OK },
 	[HOSTILE_INFO]		= { "hostile RETROCONV_INFO", ERR(EINVAL) | ERR(EFAULT) },
@@ -396,6 +397,10 @@ static bool check_time(const struct retroconv_time *time, clockid_t clock, uint6
 	/* It was read in the past, and the only clocksource's */
 	if (stamp)
 		allowed = ERR(ERANGE);
+	/* What random values may be */
+	if (!stamp && time->status == RETROCONV_EARLY && time->error_ns &&
+	    (clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME || clock == CLOCK_MONOTONIC_RAW))
+		return true;
 	if (time->status) {
 		/* There is no suspend, and the counter never starts anew */
 		if (time->status > 0 || -time->status >= NR_ERR ||
@@ -522,6 +527,55 @@ static void fuzz_convert(void)
 		check_answers(&arg, counter());
 }
 
+/* Times of clocks: random ones, and those that were read around a stamp's counter value */
+static void fuzz_times(void)
+{
+	static const __u32 froms[] = {
+		RETROCONV_FROM_MONOTONIC, RETROCONV_FROM_BOOTTIME, RETROCONV_FROM_REALTIME,
+		RETROCONV_FROM_TAI, RETROCONV_FROM_MONOTONIC_RAW, RETROCONV_FROM_LOCAL,
+	};
+	struct retroconv_convert arg = good_convert(good_nr());
+	const char *times = (char *)(uintptr_t)arg.times;
+	char *values = (char *)(uintptr_t)arg.cycles;
+	unsigned int from = below(ARRAY_SIZE(froms));
+	int err, clock = -1;
+
+	arg.counter = froms[from];
+	if (arg.counter != RETROCONV_FROM_LOCAL && one_in(5))
+		arg.clock_id = RETROCONV_TO_COUNTER;
+	for (int i = 0; i < 3; i++) {
+		if (froms[from] == RETROCONV_FROM(stamped[i]))
+			clock = i;
+	}
+	for (unsigned int i = 0; i < arg.nr; i++) {
+		if (origin[i] >= 0 && clock >= 0)
+			sent[i] = stamps[origin[i]].before[clock];
+		memcpy(values + i * sizeof(__u64), &sent[i], sizeof(__u64));
+	}
+	err = judge(TIMES, ioctl(device, RETROCONV_CONVERT, &arg), OK, "times");
+	check_memory(&arg, err);
+	for (unsigned int i = 0; !err && i < arg.nr; i++) {
+		struct retroconv_time time;
+
+		memcpy(&time, times + i * sizeof(time), sizeof(time));
+		if (time.status < 0 ? time.status == -EINVAL || time.ns || time.error_ns :
+				      time.status & ~(RETROCONV_REPEATED | RETROCONV_EARLY))
+			complain(&shared->wrong, "from 0x%x to %d: %lld: status %d, %lld ns, error %u",
+				 arg.counter, arg.clock_id, (long long)sent[i], time.status,
+				 (long long)time.ns, time.error_ns);
+		/* The clock had that time, and gets to the counter value a little later */
+		if (origin[i] < 0 || clock < 0 || arg.clock_id != RETROCONV_TO_COUNTER ||
+		    in_namespace || time.status == -ERANGE || time.status == RETROCONV_REPEATED)
+			continue;
+		if (time.status || (uint64_t)time.ns > stamps[origin[i]].cycles)
+			complain(&shared->wrong, "from 0x%x: %lld, status %d: 0x%llx is after 0x%llx",
+				 arg.counter, (long long)sent[i], time.status,
+				 (unsigned long long)time.ns,
+				 (unsigned long long)stamps[origin[i]].cycles);
+		add(&shared->told, 1);
+	}
+}
+
 /*
  * Hostile requests: some things are wrong, each has its error
  */
@@ -632,7 +686,9 @@ static void fuzz_hostile_convert(void)
 			if (one_in(3)) {
 				errors |= ERR(ENODEV);
 			} else {
-				arg.counter = one_in(2) ? 0 : 3 + below(UINT32_MAX - 3);
+				arg.counter = one_in(2) ? 0 : 3 + below(0x100 - 3);
+				if (one_in(3))
+					arg.counter = 0x300 + below(UINT32_MAX - 0x300);
 				errors |= ERR(EINVAL);
 			}
 			break;
@@ -1218,8 +1274,11 @@ static void work(int nr)
 	while (counter() < deadline) {
 		take_stamp(&stamps[below(NR_STAMPS)]);
 		switch (below(16)) {
-		case 0 ... 2:
+		case 0 ... 1:
 			fuzz_convert();
+			break;
+		case 2:
+			fuzz_times();
 			break;
 		case 3 ... 8:
 			fuzz_hostile_convert();

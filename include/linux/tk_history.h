@@ -29,10 +29,18 @@
  * KTIME_CONVERSION_LONG
  *	The time comes from the long history. All clocks but CLOCK_MONOTONIC_RAW
  *	may be up to the bound of the error late.
+ *
+ * KTIME_CONVERSION_EARLY
+ *	The counter had this value before it became the first clocksource that was
+ *	recorded, as in early boot, or before the kernel ran. Nobody read a clock with
+ *	it. CLOCK_MONOTONIC, CLOCK_BOOTTIME and CLOCK_MONOTONIC_RAW are continued
+ *	backwards with the nominal rate, and may be negative. What readers of other
+ *	counters were told meanwhile is within the bound of the error.
  */
 #define KTIME_CONVERSION_SUSPENDED	BIT(0)
 #define KTIME_CONVERSION_REPEATED	BIT(1)
 #define KTIME_CONVERSION_LONG		BIT(2)
+#define KTIME_CONVERSION_EARLY		BIT(3)
 
 /**
  * struct ktime_conversion - All clocks at one counter value
@@ -73,9 +81,9 @@ struct ktime_conversion {
  * @error_ns:	Guaranteed bound of the error of @time in nanoseconds, 0 when
  *		@time is exact, see ktime_conversion::error_ns
  * @status:	0 if @time is what readers were told, within @error_ns.
- *		KTIME_CONVERSION_SUSPENDED and KTIME_CONVERSION_REPEATED if these
- *		apply. The negative error code which ktime_convert_cycles() would
- *		have returned for this counter value.
+ *		KTIME_CONVERSION_SUSPENDED, KTIME_CONVERSION_REPEATED and
+ *		KTIME_CONVERSION_EARLY if these apply. The negative error code which
+ *		ktime_convert_cycles() or ktime_convert_time() would have returned.
  */
 struct ktime_cycles_time {
 	ktime_t		time;

@@ -369,6 +369,12 @@ static void all_ones(struct system_counterval_t *scv)
 	scv->use_nsecs = true;
 }
 
+/* What firmware had, before any clock was read */
+static void early(struct system_counterval_t *scv)
+{
+	scv->cycles = 1;
+}
+
 static void crosststamp_test_errors(struct kunit *test)
 {
 	static const struct {
@@ -381,6 +387,8 @@ static void crosststamp_test_errors(struct kunit *test)
 		{ CLOCK_REALTIME,	ahead_some,		0,	0 },
 		{ CLOCK_REALTIME,	ahead_far,		0,	-EAGAIN },
 		{ CLOCK_REALTIME,	all_ones,		0,	-ENODATA },
+		{ CLOCK_REALTIME,	early,			0,	-ENODATA },
+		{ CLOCK_MONOTONIC,	early,			0,	-ENODATA },
 		{ CLOCK_REALTIME,	generic,		0,	-ENODEV },
 		{ CLOCK_REALTIME,	generic_nsecs,		0,	-ENODEV },
 		{ CLOCK_REALTIME,	unrelated,		0,	-ENODEV },

@@ -202,6 +202,7 @@ static int retroconv_convert_chunk(const struct retroconv_job *job, const u64 __
 		      offsetof(struct retroconv_time, status));
 	static_assert(RETROCONV_SUSPENDED == KTIME_CONVERSION_SUSPENDED);
 	static_assert(RETROCONV_REPEATED == KTIME_CONVERSION_REPEATED);
+	static_assert(RETROCONV_EARLY == KTIME_CONVERSION_EARLY);
 
 	if (copy_from_user(values, uvalues, nr * sizeof(*values)))
 		return -EFAULT;

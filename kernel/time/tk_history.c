@@ -605,6 +605,33 @@ static bool tkh_is_within(const struct tkh_installation *inst, u64 cycles, u32 n
 }
 
 /*
+ * Before the first installation nobody read the counter, but it counted. Find the position if
+ * nothing suggests that it started anew meanwhile. It is below inst->first then.
+ */
+static int tkh_locate_early(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
+			    struct tkh_found *found)
+{
+	for (unsigned int nr = TKH_FIRST; nr != READ_ONCE(h->inst_head); nr++) {
+		const struct tkh_installation *inst = tkh_inst(h, nr);
+		u64 first = tkh_cycles(inst, inst->first);
+
+		if (inst->flags & TKH_RESUMED || nr - TKH_FIRST == h->nr_installations)
+			break;
+		if (inst->cs_id == CSID_GENERIC)
+			continue;
+		if (!tkh_to_counter(inst, cs_id, &cycles) || cycles >= first)
+			break;
+		*found = (struct tkh_found) {
+			.inst	= inst,
+			.pos	= inst->first - (first - cycles),
+			.end	= inst->first,
+		};
+		return found->pos < TKH_ORIGIN ? 0 : -ENODATA;
+	}
+	return -ENODATA;
+}
+
+/*
  * Find the newest of the older installations which contains the counter value, and
  * its position there. Start with the newest one, which does not contain it, to find out
  * whether the value is ahead of it.
@@ -676,7 +703,9 @@ static noinline int tkh_locate_older(const struct tk_history *h, enum clocksourc
 	}
 
 	/* Before the oldest installation, which is the first one unless some were evicted */
-	return ret == -ERANGE && head - nr == TKH_FIRST ? -ENODATA : ret;
+	if (ret == -ERANGE && head - nr == TKH_FIRST)
+		return tkh_locate_early(h, cs_id, cycles, found);
+	return ret;
 }
 
 /* Find the newest installation which contains the counter value, and the position */
@@ -726,7 +755,7 @@ static __always_inline int tkh_find(const struct tk_history *h, enum clocksource
 		const struct tkh_entry *after = NULL;
 
 		entry = tkh_entries_find(&h->entries, found->pos, &after);
-		if (!entry)
+		if (!entry && found->pos >= found->inst->first)
 			return -ERANGE;
 		next = after;
 	}
@@ -814,17 +843,53 @@ static noinline int tkh_interpolate(const struct tk_history *h, struct tkh_found
 	return 0;
 }
 
+/*
+ * The time of a position before the first installation, on its line as it would be without
+ * corrections of the rate. What readers were told is between 0 and the beginning of the line.
+ */
+static noinline int tkh_get_early(const struct tkh_found *found, clockid_t clock,
+				  struct tkh_piece *piece)
+{
+	const struct tkh_installation *inst = found->inst;
+	ktime_t ns, base;
+
+	ns = mul_u64_u32_shr(inst->first - found->pos, inst->raw_mult, inst->shift);
+	switch (clock) {
+	case CLOCK_MONOTONIC_RAW:
+		base = inst->raw_base;
+		break;
+	case CLOCK_MONOTONIC:
+	case CLOCK_BOOTTIME:
+		base = inst->mono + tkh_offset(inst, NULL, clock);
+		break;
+	default:
+		return -ENODATA;
+	}
+
+	*piece = (struct tkh_piece) {
+		.line.base	= base - ns,
+		.most		= KTIME_MAX,
+		.error_ns	= min_t(u64, max(ns, base - ns), U32_MAX),
+		.flags		= KTIME_CONVERSION_EARLY,
+	};
+	return 0;
+}
+
 /* Get the piece of @clock around the position that was found */
 static __always_inline int tkh_get_piece(const struct tk_history *h, const struct tkh_found *found,
 					 clockid_t clock, struct tkh_piece *piece)
 {
 	const struct tkh_entry *entry = found->entry, *next = found->next;
 	const struct tkh_installation *inst = found->inst;
-	bool suspended = !entry->slope;
 	ktime_t offs = 0;
 	u32 error_ns = 0;
+	bool suspended;
 	int ret;
 
+	if (unlikely(!entry))
+		return tkh_get_early(found, clock, piece);
+
+	suspended = !entry->slope;
 	piece->most = KTIME_MAX;
 	piece->flags = suspended ? KTIME_CONVERSION_SUSPENDED : 0;
 	if (unlikely(inst->again) && tkh_cycles(inst, found->pos) <= inst->again)
@@ -905,6 +970,22 @@ static int tkh_get_seqs(const struct tk_history *h, const struct tkh_found *foun
 	result->clock_was_set_seq = wall->clock_was_set_seq;
 	result->cs_was_changed_seq = found->inst->cs_was_changed_seq;
 	return 0;
+}
+
+/* Return 0 if this is a clock of a history, -EINVAL if not */
+int tkh_check_clock(clockid_t clock)
+{
+	switch (clock) {
+	case CLOCK_MONOTONIC:
+	case CLOCK_BOOTTIME:
+	case CLOCK_REALTIME:
+	case CLOCK_TAI:
+	case CLOCK_MONOTONIC_RAW:
+	case CLOCK_AUX ... CLOCK_AUX_LAST:
+		return 0;
+	default:
+		return -EINVAL;
+	}
 }
 
 /* The lookup: get the times of @nr clocks at one counter value, flags and bound of all of them */
@@ -1001,6 +1082,8 @@ static u64 tkh_piece_len(const struct tk_history *h, const struct tkh_found *fou
 	u64 end = found->next ? found->next->first : found->end + 1;
 	const struct tkh_wall *wall = tkh_wall_at(h, found->pos);
 
+	if (!found->entry)
+		return 0;
 	*first = found->entry->first;
 	if (inst != tkh_newest_inst(h) || inst->again || !wall ||
 	    found->end - *first > tkh_mask(inst))
@@ -1437,7 +1520,7 @@ int tk_history_convert(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
 	ret = tkh_lookup(h, cs_id, cycles, clocks, 2, &result);
 	if (ret)
 		return ret;
-	if (result.flags & KTIME_CONVERSION_SUSPENDED)
+	if (result.flags & (KTIME_CONVERSION_SUSPENDED | KTIME_CONVERSION_EARLY))
 		return -ENODATA;
 
 	*systime = result.time[0];

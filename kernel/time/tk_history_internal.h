@@ -372,7 +372,7 @@ static __always_inline u64 tkh_cycles(const struct tkh_installation *inst, u64 p
  * @inst:	The installation
  * @pos:	Position of the value
  * @end:	Last position which the counter is known to have reached
- * @entry:	The entry at @pos
+ * @entry:	The entry at @pos, NULL for a position before the first installation
  * @next:	The entry after it, NULL if @entry is the newest one
  */
 struct tkh_found {
@@ -450,21 +450,6 @@ static __always_inline u64 tkh_now(const struct tk_history *h, const struct tkh_
 	return unlikely(cycles > mask >> 1) ? pos : pos + cycles;
 }
 
-static inline int tkh_check_clock(clockid_t clock)
-{
-	switch (clock) {
-	case CLOCK_MONOTONIC:
-	case CLOCK_BOOTTIME:
-	case CLOCK_REALTIME:
-	case CLOCK_TAI:
-	case CLOCK_MONOTONIC_RAW:
-	case CLOCK_AUX ... CLOCK_AUX_LAST:
-		return 0;
-	default:
-		return -EINVAL;
-	}
-}
-
 /* The newest installation which begins at @pos or before, NULL if it is older than all */
 static inline const struct tkh_installation *tkh_inst_at(const struct tk_history *h, u64 pos)
 {
@@ -489,6 +474,7 @@ void tkh_convert_batch(const struct tk_history *h, enum clocksource_ids cs_id, c
 		       unsigned int nr, clockid_t clock, struct ktime_cycles_time *times);
 int tkh_convert_all(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
 		    struct ktime_conversion *conv);
+int tkh_check_clock(clockid_t clock);
 int tkh_time_at(const struct tk_history *h, u64 pos, clockid_t clock,
 		struct ktime_cycles_time *time);
 void tkh_convert_time(const struct tk_history *h, clockid_t from, const ktime_t *times,

@@ -796,6 +796,7 @@ struct tally {
 	unsigned int	merged;
 	unsigned int	suspended;
 	unsigned int	repeated;
+	unsigned int	early;
 	unsigned int	wide;
 	/* The wall was evicted, and all of it was */
 	unsigned int	unset;
@@ -808,6 +809,34 @@ struct tally {
 	unsigned int	lines;
 	unsigned int	sharp;
 };
+
+static ktime_t ref_mono(struct ref *ref, u64 cycles)
+{
+	struct ktime_conversion conv;
+
+	ref_times(ref, cycles, &conv);
+	return conv.mono;
+}
+
+/* A value before the first update whose counter has an ID, on the line of that one */
+static void check_early(struct kunit *test, struct sim *sim, enum clocksource_ids id, u64 cycles,
+			struct answer mono, int all)
+{
+	struct ref *ref = sim->refs;
+	u64 first, ns;
+
+	while (ref->counter->cs.id == CSID_GENERIC)
+		ref++;
+	first = ref->from + 1;
+	KUNIT_ASSERT_EQ_MSG(test, mono.ret, KTIME_CONVERSION_EARLY, "0x%llx was never counted",
+			    cycles);
+	KUNIT_ASSERT_TRUE(test, ref_scale(ref, id, &cycles));
+	KUNIT_ASSERT_LT(test, cycles, first);
+	KUNIT_ASSERT_EQ(test, all, -ENODATA);
+	ns = mul_u64_u32_shr(first - cycles, ref->raw.mult, ref->raw.shift);
+	KUNIT_ASSERT_EQ(test, mono.time, ref_mono(ref, first) - ns);
+	KUNIT_ASSERT_GE(test, mono.error, min(ns, U32_MAX));
+}
 
 /* Convert @cycles of the counter @id and compare with the reference */
 static void check_value(struct kunit *test, struct sim *sim, enum clocksource_ids id, u64 cycles,
@@ -849,7 +878,11 @@ static void check_value(struct kunit *test, struct sim *sim, enum clocksource_id
 		return;
 	}
 
-	KUNIT_ASSERT_NOT_NULL_MSG(test, ref, "0x%llx was never counted", cycles);
+	if (!ref) {
+		check_early(test, sim, id, cycles, mono, all);
+		tally->early++;
+		return;
+	}
 	KUNIT_ASSERT_FALSE_MSG(test, ref_outdated(sim, ref, id, cycles),
 			       "0x%llx was counted again", cycles);
 	since = ref_since(sim, ref);
@@ -957,14 +990,6 @@ static ktime_t ref_offset(const struct ref *ref, clockid_t clock)
 	default:
 		return 0;
 	}
-}
-
-static ktime_t ref_mono(struct ref *ref, u64 cycles)
-{
-	struct ktime_conversion conv;
-
-	ref_times(ref, cycles, &conv);
-	return conv.mono;
 }
 
 /* A clock of a timekeeper's history to another one of it */
@@ -1410,6 +1435,7 @@ static void tkh_test_random(struct kunit *test)
 	if (p->size.entries[0] > TKH_MERGE)
 		KUNIT_EXPECT_GT(test, tally.merged, 100);
 	KUNIT_EXPECT_GT(test, tally.refused, 400);
+	KUNIT_EXPECT_GT(test, tally.early, 0);
 	KUNIT_EXPECT_GT(test, tally.suspended, 100);
 	if (p->size.walls < p->size.installations)
 		KUNIT_EXPECT_GT(test, tally.unset, 400);
@@ -2707,14 +2733,14 @@ static void tkh_test_backwards(struct kunit *test)
 
 	/* A reader of the vDSO may have got this value in the second life already */
 	local_irq_save(flags);
-	nmi_enter();
 	prepare(&sim->h, tk, false);
 	tkh_switch(&sim->h);
 	sim->counter->now += 1000;
+	nmi_enter();
 	ret = tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER, start + 500, CLOCK_MONOTONIC, &time,
 			  &error);
-	tkh_record(&sim->h, tk);
 	nmi_exit();
+	tkh_record(&sim->h, tk);
 	local_irq_restore(flags);
 	KUNIT_EXPECT_EQ(test, sim->h.news, TKH_NEW_COUNTER);
 	KUNIT_EXPECT_EQ(test, ret, -EAGAIN);
@@ -4102,8 +4128,8 @@ static void tkh_test_interface(struct kunit *test)
 	struct ktime_cycles_time times[5];
 	struct ktime_history_info info;
 	struct ktime_conversion conv = { .mono = 42 };
+	ktime_t time = 42, stamp;
 	enum clocksource_ids id;
-	ktime_t time = 42;
 	u64 cycles[5];
 	int ret;
 
@@ -4132,14 +4158,40 @@ static void tkh_test_interface(struct kunit *test)
 	for (int i = 0; i < 5; i++) {
 		ret = ktime_convert_cycles(id, cycles[i], CLOCK_BOOTTIME, &time);
 		KUNIT_EXPECT_EQ(test, times[i].status, ret);
-		KUNIT_EXPECT_EQ(test, times[i].error_ns, 0);
-		KUNIT_EXPECT_EQ(test, times[i].time, ret ? 0 : time);
+		KUNIT_EXPECT_EQ(test, !times[i].error_ns, ret <= 0);
+		KUNIT_EXPECT_EQ(test, times[i].time, ret < 0 ? 0 : time);
 	}
 	KUNIT_EXPECT_EQ(test, times[0].status, 0);
 	KUNIT_EXPECT_EQ(test, times[1].status, -EAGAIN);
 	KUNIT_EXPECT_EQ(test, times[2].status, 0);
-	KUNIT_EXPECT_TRUE(test, times[3].status == -ERANGE || times[3].status == -ENODATA);
+	KUNIT_EXPECT_TRUE(test, times[3].status == -ERANGE || times[3].status == -ENODATA ||
+			  times[3].status == KTIME_CONVERSION_EARLY);
 	KUNIT_EXPECT_EQ(test, times[4].time, times[0].time);
+
+	/* And from the time of a clock */
+	stamp = times[0].time;
+	time = 42;
+	KUNIT_EXPECT_EQ(test, -EINVAL, ktime_convert_time(1234, stamp, CLOCK_TAI, &time));
+	KUNIT_EXPECT_EQ(test, -EINVAL, ktime_convert_time(CLOCK_TAI, stamp, -1, &time));
+	KUNIT_EXPECT_EQ(test, -ENODEV,
+			ktime_convert_time(CLOCK_AUX_LAST, stamp, CLOCK_TAI, &time));
+	KUNIT_EXPECT_EQ(test, -ENODEV,
+			ktime_convert_time(CLOCK_TAI, stamp, CLOCK_AUX_LAST, &time));
+	KUNIT_EXPECT_EQ(test, -EAGAIN,
+			ktime_convert_time(CLOCK_BOOTTIME, KTIME_MAX, CLOCK_TAI, &time));
+	KUNIT_EXPECT_EQ(test, time, 42);
+	ret = ktime_convert_time(CLOCK_BOOTTIME, stamp, CLOCK_BOOTTIME, &time);
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	KUNIT_EXPECT_EQ(test, time, stamp);
+	KUNIT_EXPECT_EQ(test, -ENODEV,
+			ktime_convert_time_to_cycles_batch(CLOCK_BOOTTIME, &stamp, 1,
+							   CSID_GENERIC, times));
+	KUNIT_ASSERT_EQ(test, 0,
+			ktime_convert_time_to_cycles_batch(CLOCK_BOOTTIME, &stamp, 1, id, times));
+	KUNIT_EXPECT_EQ(test, times[0].status, 0);
+	ret = ktime_convert_cycles(id, times[0].time, CLOCK_BOOTTIME, &time);
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	KUNIT_EXPECT_EQ(test, time, stamp);
 
 	memset(times, 0xff, sizeof(times));
 	KUNIT_EXPECT_EQ(test, -EINVAL, ktime_convert_cycles_batch(id, cycles, 5, -3, times));

@@ -139,6 +139,12 @@ static __always_inline ktime_t tkh_part_offset(const struct tk_history *h,
 	return tkh_offset(tkh_part_inst(h, part), tkh_wall(h, part->wall), clock);
 }
 
+/* So many nanoseconds are on both sides, see tkh_wall::overlap */
+static __always_inline ktime_t tkh_zone(u8 overlap)
+{
+	return BIT_ULL(overlap) - 1;
+}
+
 /* Find out where the part begins. Without @walls, only installations divide it. */
 static __always_inline void tkh_begin_part(const struct tk_history *h, struct tkh_part *part,
 					   bool walls)
@@ -153,7 +159,7 @@ static __always_inline void tkh_begin_part(const struct tk_history *h, struct tk
 		part->mono = wall->mono;
 		overlap = wall->overlap;
 	}
-	part->zone = BIT_ULL(overlap) - 1;
+	part->zone = tkh_zone(overlap);
 }
 
 static __always_inline bool tkh_newest_part(const struct tk_history *h, struct tkh_part *part,
@@ -198,7 +204,7 @@ static int tkh_older_part(const struct tk_history *h, struct tkh_part *part, boo
 }
 
 /* CLOCK_MONOTONIC now, or since when it stands still */
-static __always_inline ktime_t tkh_mono_now(const struct tk_history *h)
+static noinline ktime_t tkh_mono_now(const struct tk_history *h)
 {
 	const struct tkh_installation *inst = tkh_newest_inst(h);
 	const struct tkh_entry *entry = tkh_newest_entry(h);
@@ -437,7 +443,7 @@ static int tkh_raw_pos(const struct tk_history *h, ktime_t time, bool first, u64
 			if (found)
 				return 0;
 			/* Its beginning may belong to what was before */
-			if (time >= line.base + (ktime_t)BIT_ULL(inst->overlap) - 1)
+			if (time >= line.base + tkh_zone(inst->overlap))
 				return -ENODATA;
 		} else if (end >= line.first) {
 			if (found && (stood || tkh_entry_time(&line, end) < time))
@@ -527,10 +533,27 @@ static void tkh_range_time(const struct ktime_cycles_time *first,
 }
 
 /*
+ * Most often nothing has been set since then. True if a clock that only goes forward had
+ * @time in the newest part, and neither before it nor in the future. If it was before the
+ * newest entry, that takes no counter read.
+ */
+static __always_inline bool tkh_is_newest(const struct tk_history *h,
+					  const struct tkh_installation *inst,
+					  const struct tkh_wall *wall, clockid_t from, ktime_t time)
+{
+	ktime_t mono = time - tkh_offset(inst, wall, from);
+
+	return !tkh_is_settable(from) && inst->cs_id != CSID_GENERIC && time >= 0 &&
+	       mono - inst->mono >= tkh_zone(inst->overlap) &&
+	       mono - wall->mono >= tkh_zone(wall->overlap) &&
+	       (mono < tkh_newest_entry(h)->base || mono <= tkh_mono_now(h));
+}
+
+/*
  * Convert @time of the clock @from, whose history this is. Either to the clock @to, if it is
  * of the @same history, or to the counter values which it may have been: from @counts[0] to
  * @counts[1], and as far as is known not after @counts[2]. Then @result has the bound of that
- * one and the flags.
+ * one and the flags. @stretch may be NULL, and need not be set.
  */
 static __always_inline int tkh_try_convert_time(const struct tk_history *h, clockid_t from,
 						ktime_t time, clockid_t to, bool same,
@@ -546,6 +569,27 @@ static __always_inline int tkh_try_convert_time(const struct tk_history *h, cloc
 	u32 flags = 0;
 	int ret;
 
+	if (by_offset) {
+		const struct tkh_installation *inst = tkh_newest_inst(h);
+		const struct tkh_wall *wall = tkh_newest_wall(h);
+
+		if (likely(tkh_is_newest(h, inst, wall, from, time))) {
+			ktime_t offs = tkh_offset(inst, wall, from);
+
+			*result = (struct ktime_cycles_time) {
+				.time = time - offs + tkh_offset(inst, wall, to),
+			};
+			if (stretch) {
+				*stretch = (struct tkh_stretch) {
+					.first	= offs + max(inst->mono + tkh_zone(inst->overlap),
+							     wall->mono + tkh_zone(wall->overlap)),
+					.last	= max(time, offs + tkh_newest_entry(h)->base - 1),
+					.offs	= result->time - time,
+				};
+			}
+			return 0;
+		}
+	}
 	if (from != CLOCK_MONOTONIC_RAW) {
 		ret = tkh_find_stamp(h, from, time, by_offset ? to : CLOCK_MONOTONIC,
 				     tkh_is_settable(from) || (by_offset && tkh_is_settable(to)),
@@ -554,7 +598,7 @@ static __always_inline int tkh_try_convert_time(const struct tk_history *h, cloc
 			return ret;
 		if (by_offset) {
 			tkh_stamp_time(h, from, to, &stamp, result);
-			if (!stamp.flags && !tkh_is_settable(from)) {
+			if (stretch && !stamp.flags && !tkh_is_settable(from)) {
 				*stretch = (struct tkh_stretch) {
 					.first	= time - stamp.mono + stamp.part.mono +
 						  stamp.part.zone,
@@ -711,12 +755,23 @@ void tkh_convert_time(const struct tk_history *h, clockid_t from, const ktime_t 
  */
 int ktime_convert_time(clockid_t from, ktime_t time, clockid_t to, ktime_t *result)
 {
-	struct ktime_cycles_time converted;
+	struct ktime_cycles_time converted __uninitialized;
+	const struct tk_history *h, *to_h;
 	int ret;
 
-	ret = ktime_convert_time_batch(from, &time, 1, to, &converted);
-	if (ret || converted.status < 0)
-		return ret ?: converted.status;
+	ret = tkh_check_clock(from) ?: tkh_check_clock(to);
+	if (ret)
+		return ret;
+
+	guard(rcu)();
+	h = tkh_get(from);
+	to_h = tkh_get(to);
+	if (!h || !to_h)
+		return -ENODEV;
+
+	ret = tkh_convert_one(h, from, time, to_h, to, CSID_GENERIC, &converted, NULL);
+	if (ret)
+		return ret;
 
 	*result = converted.time;
 	if (converted.error_ns && !converted.status)

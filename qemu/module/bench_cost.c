@@ -263,6 +263,58 @@ static void measure_batch(unsigned int nr, bool sorted)
 	report(name, sum, rounds * nr);
 }
 
+static void convert_time(clockid_t from, ktime_t time, clockid_t to)
+{
+	ktime_t result = 0;
+
+	ktime_convert_time(from, time, to, &result);
+	sink += result;
+}
+
+static void cost_time(const char *name, clockid_t from, ktime_t time, clockid_t to)
+{
+	ktime_t result;
+
+	if (ktime_convert_time(from, time, to, &result) < 0)
+		pr_err("cost: %s: no time\n", name);
+	COST(name, convert_time(from, time - (i & 7), to));
+}
+
+static void measure_times(void)
+{
+	static ktime_t stamps[4096];
+	struct ktime_cycles_time *results = times;
+	unsigned long flags;
+	struct timespec64 ts;
+	ktime_t mono, real;
+	u64 start;
+
+	mono = ktime_get() - NSEC_PER_MSEC;
+	real = ktime_get_real() - NSEC_PER_MSEC;
+	cost_time("MONOTONIC to REALTIME", CLOCK_MONOTONIC, mono, CLOCK_REALTIME);
+	cost_time("BOOTTIME to MONOTONIC", CLOCK_BOOTTIME, mono, CLOCK_MONOTONIC);
+	cost_time("REALTIME to MONOTONIC", CLOCK_REALTIME, real, CLOCK_MONOTONIC);
+	cost_time("MONOTONIC to RAW", CLOCK_MONOTONIC, mono, CLOCK_MONOTONIC_RAW);
+	for (unsigned int i = 0; i < ARRAY_SIZE(stamps); i++)
+		stamps[i] = mono - (ARRAY_SIZE(stamps) - i) * NSEC_PER_MSEC;
+	local_irq_save(flags);
+	start = count();
+	ktime_convert_time_batch(CLOCK_MONOTONIC, stamps, ARRAY_SIZE(stamps), CLOCK_REALTIME,
+				 results);
+	start = count() - start;
+	local_irq_restore(flags);
+	report("MONOTONIC to REALTIME, batch of 4096, sorted", start, ARRAY_SIZE(stamps));
+
+	for (int i = 0; i < 200; i++) {
+		ktime_get_real_ts64(&ts);
+		do_settimeofday64(&ts);
+	}
+	cost_time("MONOTONIC to REALTIME, 200 settings of the clock ago", CLOCK_MONOTONIC, mono,
+		  CLOCK_REALTIME);
+	cost_time("REALTIME to MONOTONIC, 200 settings of the clock ago", CLOCK_REALTIME, real,
+		  CLOCK_MONOTONIC);
+}
+
 static void measure_conversions(void)
 {
 	struct ktime_history_info info;
@@ -455,10 +507,12 @@ static void measure_history(void)
 {
 	cycles = vmalloc_array(NR_BATCH, sizeof(*cycles));
 	times = vmalloc_array(NR_BATCH, sizeof(*times));
-	if (cycles && times)
+	if (cycles && times) {
 		measure_conversions();
-	else
+		measure_times();
+	} else {
 		pr_err("cost: no memory for a batch\n");
+	}
 	vfree(cycles);
 	vfree(times);
 	for (unsigned int nr = 64; nr <= 65536; nr *= nr == 64 ? 8 : nr == 512 ? 8 : 16)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What kernel/time/tk_history.c and retroconv.c use of later kernels. The
+ * What kernel/time/tk_history*.c and retroconv.c use of later kernels. The
  * Makefile includes it ahead of them, so that they are the same everywhere.
  */
 #ifndef _TK_HISTORY_COMPAT_H

@@ -57,17 +57,18 @@
 /* Flags of a valid time. There may be others one day. */
 #define RETROCONV_SUSPENDED		1	/* The system was suspended */
 #define RETROCONV_REPEATED		2	/* The value occurred more than once */
+#define RETROCONV_EARLY			8	/* Before the kernel used the counter */
 
 /**
  * struct retroconv_time - The time at one value
  * @ns:		Time in nanoseconds, valid unless @status is negative. The counter value
  *		for RETROCONV_TO_COUNTER, as __u64.
  * @error_ns:	Guaranteed bound of the error in nanoseconds, 0 is exact. Without
- *		RETROCONV_SUSPENDED the true time is not later than @ns, and not
- *		earlier than @ns - @error_ns. With it, the true time may be that much
- *		earlier or later, and UINT32_MAX stands for that much or more.
+ *		RETROCONV_SUSPENDED and RETROCONV_EARLY the true time is not later than
+ *		@ns, and not earlier than @ns - @error_ns. With them, the true time may be
+ *		that much earlier or later, and UINT32_MAX stands for that much or more.
  * @status:	0 if @ns is what readers of the clock were told, within @error_ns.
- *		RETROCONV_SUSPENDED and RETROCONV_REPEATED, or both, if these apply.
+ *		RETROCONV_SUSPENDED, RETROCONV_REPEATED and RETROCONV_EARLY if these apply.
  *		A negative errno, for this value alone: -EAGAIN if the counter or clock
  *		has not reached it, -ERANGE if it is older than the history, -ENODATA if
  *		the counter was not the clocksource then, or may have had the value while
@@ -78,7 +79,9 @@
  * RETROCONV_SUSPENDED tells that nobody read a clock: CLOCK_MONOTONIC and
  * CLOCK_MONOTONIC_RAW stood still, the others are interpolated. RETROCONV_REPEATED tells
  * that the value occurred more than once: @ns belongs to the last time. A counter has
- * started anew since boot then, a clock was set back or had a leap second.
+ * started anew since boot then, a clock was set back or had a leap second. RETROCONV_EARLY
+ * tells that the kernel did not use the counter yet: CLOCK_MONOTONIC, CLOCK_BOOTTIME and
+ * CLOCK_MONOTONIC_RAW are continued backwards with its nominal rate.
  */
 struct retroconv_time {
 	__s64	ns;

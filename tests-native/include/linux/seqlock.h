@@ -10,8 +10,6 @@
 #include <asm/processor.h>
 
 #define KCSAN_SEQLOCK_REGION_MAX	1000
-#define kcsan_nestable_atomic_begin()	barrier()
-#define kcsan_nestable_atomic_end()	barrier()
 
 #define SEQCNT_ZERO(name)	{ .sequence = 0 }
 #define seqcount_init(s)	((s)->sequence = 0)

@@ -88,6 +88,7 @@ static const struct {
 } marks[] = {
 	{ RETROCONV_SUSPENDED,	"suspended" },
 	{ RETROCONV_REPEATED,	"repeated" },
+	{ RETROCONV_EARLY,	"early" },
 };
 
 /* Units of a time, in nanoseconds */
