@@ -1498,7 +1498,8 @@ static noinline int tkh_convert_aux(enum clocksource_ids cs_id, u64 cycles, cloc
  *
  * Context: As ktime_convert_cycles().
  * Return: 0 or the error of ktime_convert_cycles(). -ENODATA for what nobody read, as
- *	   the system was suspended.
+ *	   the system was suspended or the kernel did not use the counter yet. -EOPNOTSUPP
+ *	   with "tk_history=off".
  */
 int tk_history_convert(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
 		       ktime_t *systime, ktime_t *monoraw)
@@ -1511,6 +1512,8 @@ int tk_history_convert(enum clocksource_ids cs_id, u64 cycles, clockid_t clock,
 	ret = tkh_check_clock(clock);
 	if (ret)
 		return ret;
+	if (!tkh_enabled)
+		return -EOPNOTSUPP;
 
 	guard(rcu)();
 	h = tkh_get(clock);

@@ -409,7 +409,7 @@ for pair in "ns $sec$(printf %09d $nsec)" "us $sec$(printf %06d $((nsec / 1000))
 done >told
 [ "$T" ] && [ "$(cat told)" = "$(printf '%s\n%s\n%s' "$T" "$T" "$T")" ] &&
 	echo "t=$sec.$(printf %09d $nsec)," >in && is 0 $tool filter --clock raw --unit s --regex '([0-9.]+)' in && [ "$(cat out)" = "t=$T," ] &&
-	odd=$(((dec / (hz / 1000000) - 1000) | 1)) && cycles=$(((odd * hz + 999999) / 1000000)) &&
+	odd=$(((dec * 2 / (hz / 500000) - 1000) | 1)) && cycles=$(((odd * hz + 999999) / 1000000)) &&
 	[ "$($tool convert --clock raw --unit us "$odd" | cut -d' ' -f2)" = "$($tool convert --clock raw "$cycles" | cut -d' ' -f2)" ] &&
 	is 1 $tool convert --unit s 18446744073709551615 && grep -q 'too large' err &&
 	complains 'is not a number' $tool convert --unit s 1. && complains 'is not a number' $tool convert --unit s 1.2.3
