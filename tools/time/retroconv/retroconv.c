@@ -851,19 +851,26 @@ static void print_reach(const char *what, __u64 cycles)
 static int do_info(int argc, char **argv)
 {
 	unsigned int nr_reaches;
+	__u32 counter;
 
 	if (argc)
 		die("info: what is '%s'?", *argv);
 
 	open_device();
-	need_counter();
+	counter = info.counter;
+	if (info.last_counter != RETROCONV_COUNTER_NONE)
+		counter = info.last_counter;
+	if (counter == RETROCONV_COUNTER_NONE)
+		need_counter();
 	printf("%-14s %s\n", "counter",
-	       info.counter == RETROCONV_COUNTER_ARM_ARCH ? "CNTVCT_EL0" :
-	       info.counter == RETROCONV_COUNTER_X86_TSC ? "TSC" : "new to this program");
+	       counter == RETROCONV_COUNTER_ARM_ARCH ? "CNTVCT_EL0" :
+	       counter == RETROCONV_COUNTER_X86_TSC ? "TSC" : "new to this program");
 	if (info.mask)
 		printf("%-14s %d bits\n", "width", 64 - __builtin_clzll(info.mask));
-	printf("%-14s %llu Hz\n", "frequency", info.frequency_hz);
-	printf("%-14s 0x%llx\n", "now", info.newest);
+	if (counter == info.counter)
+		printf("%-14s %llu Hz\n", "frequency", info.frequency_hz);
+	/* Something else is the clocksource, and this was the last value that converts */
+	printf("%-14s 0x%llx\n", counter == info.counter ? "now" : "in use until", info.newest);
 	print_reach("oldest exact", info.oldest_exact);
 	/* An old kernel has none of them. The first one is the line before. */
 	nr_reaches = info.nr_reaches < ARRAY_SIZE(info.reach) ? info.nr_reaches :
