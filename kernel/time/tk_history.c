@@ -613,20 +613,20 @@ static int tkh_locate_early(const struct tk_history *h, enum clocksource_ids cs_
 {
 	for (unsigned int nr = TKH_FIRST; nr != READ_ONCE(h->inst_head); nr++) {
 		const struct tkh_installation *inst = tkh_inst(h, nr);
-		u64 first = tkh_cycles(inst, inst->first);
 
 		if (inst->flags & TKH_RESUMED || nr - TKH_FIRST == h->nr_installations)
 			break;
 		if (inst->cs_id == CSID_GENERIC)
 			continue;
-		if (!tkh_to_counter(inst, cs_id, &cycles) || cycles >= first)
+		if (!tkh_to_counter(inst, cs_id, &cycles))
 			break;
 		*found = (struct tkh_found) {
 			.inst	= inst,
-			.pos	= inst->first - (first - cycles),
+			.pos	= inst->first - (tkh_cycles(inst, inst->first) - cycles),
 			.end	= inst->first,
 		};
-		return found->pos < TKH_ORIGIN ? 0 : -ENODATA;
+		/* A larger value was not before it */
+		return found->pos < inst->first ? 0 : -ENODATA;
 	}
 	return -ENODATA;
 }

@@ -1092,6 +1092,8 @@ static void check_offset(struct kunit *test, struct sim *sim, clockid_t from, kt
 		}
 		if ((unknown && got.status == -ENODATA) || (ahead && got.status == -EAGAIN))
 			return;
+		/* Nobody may say that it never was */
+		KUNIT_ASSERT_EQ_MSG(test, got.status, -ERANGE, "%lld of %d to %d", time, from, to);
 		KUNIT_ASSERT_FALSE_MSG(test, ref_is_kept(sim, found, walls) && !near,
 				       "%d: %lld of %d to %d, update %td of %u", got.status, time,
 				       from, to, found - sim->refs, sim->nr_refs);
@@ -1175,6 +1177,9 @@ static void check_line(struct kunit *test, struct sim *sim, struct ref *ref, u64
 
 	if (from != CLOCK_MONOTONIC)
 		return;
+	tkh_convert_time(&sim->h, from, &time, 1, NULL, 0, CSID_X86_KVM_CLK, &got);
+	KUNIT_ASSERT_EQ(test, got.status, -ENODATA);
+	KUNIT_ASSERT_EQ(test, got.time, 0);
 	tkh_convert_time(&sim->h, from, &time, 1, NULL, 0, ref->counter->cs.id, &got);
 	if (got.status < 0) {
 		bool changes = false;
@@ -1730,6 +1735,56 @@ static void tkh_test_suspend_first(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, _ret, tkh_convert(h, _id, _cycles, _clock, &time, &error))
 
 /* The oldest values which convert exactly, and at all */
+/* Times of clocks from the suspend, and the one at which CLOCK_MONOTONIC stands still */
+static void tkh_test_times(struct kunit *test)
+{
+	struct sim *sim = sim_create(test, 56, (struct sim_size) { { 16, 4 }, 16, 16 }, 1000);
+	const s64 slept = 3000000, gained = 5000;
+	struct timekeeper *tk = &sim->tk;
+	ktime_t still, boot, real, mono;
+	struct ktime_cycles_time got;
+
+	sim->counter->now += 100000;
+	sim_set(sim, 0);
+	sim->counter->now += 100000;
+	sim_suspend(sim);
+	still = tk->tkr_mono.base + (tk->tkr_mono.xtime_nsec >> tk->tkr_mono.shift);
+	boot = still + tk->offs_boot;
+	real = still + tk->offs_real;
+
+	/* Nobody knows what comes */
+	got = ask_time(sim, CLOCK_BOOTTIME, boot + 1, CLOCK_MONOTONIC);
+	KUNIT_EXPECT_EQ(test, got.status, -EAGAIN);
+
+	/* CLOCK_REALTIME gains more, as its time comes from elsewhere */
+	sim->counter->now += 10000;
+	sim_move(sim, gained, 0);
+	sim_resume(sim, slept);
+	sim->counter->now += 100000;
+
+	got = ask_time(sim, CLOCK_BOOTTIME, boot + slept / 3, CLOCK_MONOTONIC);
+	KUNIT_EXPECT_EQ(test, got.status, KTIME_CONVERSION_SUSPENDED);
+	KUNIT_EXPECT_EQ(test, got.time, still);
+	KUNIT_EXPECT_EQ(test, got.error_ns, 0);
+	got = ask_time(sim, CLOCK_BOOTTIME, boot + slept / 3, CLOCK_REALTIME);
+	KUNIT_EXPECT_EQ(test, got.status, KTIME_CONVERSION_SUSPENDED);
+	KUNIT_EXPECT_EQ(test, got.time, real + slept / 3 + gained);
+	KUNIT_EXPECT_EQ(test, got.error_ns, gained);
+
+	/* After the suspend, if it was not before it */
+	got = ask_time(sim, CLOCK_MONOTONIC, still, CLOCK_BOOTTIME);
+	KUNIT_EXPECT_EQ(test, got.status, KTIME_CONVERSION_SUSPENDED);
+	KUNIT_EXPECT_EQ(test, got.time, boot + slept);
+	KUNIT_EXPECT_EQ(test, got.error_ns, slept);
+	for (int beside = -100; beside <= 100; beside += 200) {
+		mono = still + beside;
+		got = ask_time(sim, CLOCK_MONOTONIC, mono, CLOCK_BOOTTIME);
+		KUNIT_EXPECT_EQ(test, got.status, 0);
+		KUNIT_EXPECT_EQ(test, got.time, boot + beside + (beside > 0 ? slept : 0));
+		KUNIT_EXPECT_EQ(test, got.error_ns, 0);
+	}
+}
+
 static u64 oldest_exact(const struct ktime_history_info *info)
 {
 	return info->reach[0].oldest;
@@ -3171,12 +3226,14 @@ static void nmi_ask(struct race *race, const u64 *cycles, struct answer *answers
 	static struct ktime_history_info any_info;
 	static struct ktime_conversion any_conv;
 
+	nmi_enter();
 	for (int i = 0; i < NMI_VALUES; i++)
 		answers[i] = ask(&race->h, CSID_ARM_ARCH_COUNTER, cycles[i], CLOCK_MONOTONIC);
 	tkh_convert_batch(&race->h, CSID_ARM_ARCH_COUNTER, cycles, NMI_VALUES, CLOCK_MONOTONIC,
 			  times);
 	*all = tkh_convert_all(&race->h, CSID_ARM_ARCH_COUNTER, cycles[0], &any_conv);
 	*info = tkh_get_info(&race->h, &any_info);
+	nmi_exit();
 }
 
 /* An NMI does not wait for the update that it has hit, whatever it asks for */
@@ -3198,7 +3255,6 @@ static void tkh_test_nmi(struct kunit *test)
 	race_update(race, 3);
 
 	local_irq_save(flags);
-	nmi_enter();
 	atomic64_set(&race->now, (3 << RACE_SHIFT) + 100);
 	nmi_ask(race, cycles, answers[0], times[0], &all[0], &info[0]);
 	race_prepare(race, 4);
@@ -3207,7 +3263,6 @@ static void tkh_test_nmi(struct kunit *test)
 	tkh_switch(&race->h);
 	nmi_ask(race, cycles, answers[2], times[2], &all[2], &info[2]);
 	tkh_record(&race->h, &race->tk);
-	nmi_exit();
 	local_irq_restore(flags);
 
 	for (int i = 0; i < NMI_VALUES; i++) {
@@ -4260,6 +4315,7 @@ static struct kunit_case tkh_test_cases[] = {
 	KUNIT_CASE(tkh_test_cap),
 	KUNIT_CASE(tkh_test_suspend),
 	KUNIT_CASE(tkh_test_suspend_first),
+	KUNIT_CASE(tkh_test_times),
 	KUNIT_CASE(tkh_test_errors),
 	KUNIT_CASE(tkh_test_walls),
 	KUNIT_CASE(tkh_test_replace),
