@@ -613,19 +613,20 @@ static int tkh_locate_early(const struct tk_history *h, enum clocksource_ids cs_
 {
 	for (unsigned int nr = TKH_FIRST; nr != READ_ONCE(h->inst_head); nr++) {
 		const struct tkh_installation *inst = tkh_inst(h, nr);
+		u64 first = tkh_cycles(inst, inst->first);
 
 		if (inst->flags & TKH_RESUMED || nr - TKH_FIRST == h->nr_installations)
 			break;
 		if (inst->cs_id == CSID_GENERIC)
 			continue;
-		if (!tkh_to_counter(inst, cs_id, &cycles))
+		if (!tkh_to_counter(inst, cs_id, &cycles) || cycles >= first)
 			break;
 		*found = (struct tkh_found) {
 			.inst	= inst,
-			.pos	= inst->first - (tkh_cycles(inst, inst->first) - cycles),
+			.pos	= inst->first - (first - cycles),
 			.end	= inst->first,
 		};
-		/* A larger value was not before it */
+		/* The axis does not reach below 0 */
 		return found->pos < inst->first ? 0 : -ENODATA;
 	}
 	return -ENODATA;
@@ -935,6 +936,14 @@ static __always_inline int tkh_get_piece(const struct tk_history *h, const struc
 static __always_inline ktime_t tkh_piece_time(const struct tkh_piece *piece, u64 pos)
 {
 	return min(tkh_entry_time(&piece->line, pos), piece->most);
+}
+
+/* True if @pos is where the counter had the value @cycles for the last time */
+bool tkh_is_last(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles, u64 pos)
+{
+	struct tkh_found found;
+
+	return !tkh_locate(h, cs_id, cycles, &found) && found.pos == pos;
 }
 
 /* The time of @clock at a position, whose counter value may be one of several */

@@ -92,6 +92,7 @@ struct tkh_level_size {
  * struct tkh_entries - All entries, from the newest level to the oldest one
  * @level:	The levels. The first one holds exact entries only.
  * @nr_levels:	Number of levels
+ * @back:	The most that the clock stepped back where an entry begins, in nanoseconds
  * @latest:	The latest base of an exact entry so far
  * @disorder:	The most that an exact entry's base was below the latest before it, in
  *		nanoseconds. 0 unless the clock stepped back by more than it had gained
@@ -104,6 +105,7 @@ struct tkh_level_size {
 struct tkh_entries {
 	struct tkh_level	level[TKH_MAX_LEVELS];
 	unsigned int		nr_levels;
+	ktime_t			back;
 	ktime_t			latest;
 	ktime_t			disorder;
 };
@@ -475,6 +477,7 @@ void tkh_convert_batch(const struct tk_history *h, enum clocksource_ids cs_id, c
 int tkh_convert_all(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles,
 		    struct ktime_conversion *conv);
 int tkh_check_clock(clockid_t clock);
+bool tkh_is_last(const struct tk_history *h, enum clocksource_ids cs_id, u64 cycles, u64 pos);
 int tkh_time_at(const struct tk_history *h, u64 pos, clockid_t clock,
 		struct ktime_cycles_time *time);
 void tkh_convert_time(const struct tk_history *h, clockid_t from, const ktime_t *times,

@@ -390,9 +390,14 @@ void tkh_entries_push(struct tkh_entries *entries, struct tkh_entry entry)
 		}
 	}
 	if (level->head != level->tail) {
+		ktime_t back;
+
 		last = tkh_entry_at(level, level->head - 1);
-		if (tkh_entry_time(last, entry.first - 1) > entry.base)
+		back = tkh_entry_time(last, entry.first - 1) - entry.base;
+		if (back > 0) {
 			entry.flags |= TKH_BROKEN;
+			entries->back = max(entries->back, back);
+		}
 		entries->disorder = max(entries->disorder, entries->latest - entry.base);
 		entries->latest = max(entries->latest, entry.base);
 	} else {

@@ -1785,6 +1785,43 @@ static void tkh_test_times(struct kunit *test)
 	}
 }
 
+/* Another history is asked for a counter value, of which there must be one only */
+static void tkh_test_times_repeated(struct kunit *test)
+{
+	struct sim *sim = sim_create(test, 64, (struct sim_size) { { 64, 8 }, 64, 64 }, 1000);
+	struct sim *other = sim_create(test, 64, (struct sim_size) { { 64, 8 }, 64, 64 }, 1000);
+	u64 second = 1000ULL * sim->counter->cs.freq_khz;
+	ktime_t early, late, end;
+	struct ktime_cycles_time got;
+	u32 error;
+
+	/* At 5 s and at 50 s of the first life, which the second one gets to, or does not */
+	sim->counter->now = 100 * second;
+	sim_set(sim, 0);
+	KUNIT_ASSERT_EQ(test, 0, tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER, 5 * second,
+					     CLOCK_MONOTONIC, &early, &error));
+	KUNIT_ASSERT_EQ(test, 0, tkh_convert(&sim->h, CSID_ARM_ARCH_COUNTER, 50 * second,
+					     CLOCK_MONOTONIC, &late, &error));
+	sim_restart(sim, second);
+	sim->counter->now = 10 * second;
+	sim_set(sim, 0);
+	other->counter->now = 100 * second;
+	sim_set(other, 0);
+
+	tkh_convert_time(&sim->h, CLOCK_MONOTONIC, &early, 1, &other->h, CLOCK_MONOTONIC,
+			 CSID_GENERIC, &got);
+	KUNIT_EXPECT_EQ(test, got.status, -ENODATA);
+	tkh_convert_time(&sim->h, CLOCK_MONOTONIC, &late, 1, &other->h, CLOCK_MONOTONIC,
+			 CSID_GENERIC, &got);
+	KUNIT_EXPECT_EQ(test, got.status, 0);
+	KUNIT_ASSERT_EQ(test, 0, tkh_convert(&other->h, CSID_ARM_ARCH_COUNTER, 50 * second,
+					     CLOCK_MONOTONIC, &end, &error));
+	KUNIT_EXPECT_EQ(test, got.time, end);
+	/* In its own history the position is known */
+	got = ask_time(sim, CLOCK_MONOTONIC, early, CLOCK_MONOTONIC_RAW);
+	KUNIT_EXPECT_EQ(test, got.status, 0);
+}
+
 static u64 oldest_exact(const struct ktime_history_info *info)
 {
 	return info->reach[0].oldest;
@@ -4316,6 +4353,7 @@ static struct kunit_case tkh_test_cases[] = {
 	KUNIT_CASE(tkh_test_suspend),
 	KUNIT_CASE(tkh_test_suspend_first),
 	KUNIT_CASE(tkh_test_times),
+	KUNIT_CASE(tkh_test_times_repeated),
 	KUNIT_CASE(tkh_test_errors),
 	KUNIT_CASE(tkh_test_walls),
 	KUNIT_CASE(tkh_test_replace),

@@ -415,7 +415,7 @@ static int tkh_mono_pos(const struct tk_history *h, ktime_t time, bool first, u6
 
 	/* Where it begins, and where the clock stepped back, the one before may get there, too */
 	for (unsigned int i = 0; i < TKH_MAX_STEPS; i++) {
-		if (line.base < time && !(line.flags & TKH_BROKEN))
+		if (time - line.base > h->entries.back + tkh_error_ns(*error))
 			break;
 		end = line.first - 1;
 		entry = tkh_entries_find(&h->entries, end, &next);
@@ -466,19 +466,36 @@ static int tkh_raw_pos(const struct tk_history *h, ktime_t time, bool first, u64
 	return head - nr == TKH_FIRST ? -ENODATA : -ERANGE;
 }
 
+/* Last position that the newest line is known for. A CPU whose counter lags has not got there. */
+static u64 tkh_last_pos(const struct tk_history *h)
+{
+	const struct tkh_installation *inst = tkh_newest_inst(h);
+
+	return max(tkh_now(h, inst, tkh_mask(inst)), tkh_newest_entry(h)->first);
+}
+
+/* True if CLOCK_MONOTONIC_RAW has not got to @time at the position @now */
+static bool tkh_is_raw_ahead(const struct tk_history *h, ktime_t time, u64 now)
+{
+	const struct tkh_installation *inst = tkh_newest_inst(h);
+	struct tkh_entry line = tkh_raw_line(inst);
+
+	return inst->cs_id != CSID_GENERIC && time > tkh_entry_time(&line, now);
+}
+
 /* The positions at which CLOCK_MONOTONIC or CLOCK_MONOTONIC_RAW may have been @time */
 static int tkh_find_range(const struct tk_history *h, clockid_t clock, ktime_t time,
 			  struct tkh_range *range)
 {
-	const struct tkh_installation *inst = tkh_newest_inst(h);
-	u64 now = tkh_now(h, inst, tkh_mask(inst));
+	u64 now = tkh_last_pos(h);
 	u8 error = 0, newer;
 	int ret;
 
 	if (clock == CLOCK_MONOTONIC_RAW) {
-		struct tkh_entry line = tkh_raw_line(inst);
-
-		if (inst->cs_id != CSID_GENERIC && time > tkh_entry_time(&line, now))
+		/* The counter may have been read before @time was loaded, see tkh_locate() */
+		if (tkh_is_raw_ahead(h, time, now))
+			now = tkh_last_pos(h);
+		if (tkh_is_raw_ahead(h, time, now))
 			return -EAGAIN;
 		range->error = 0;
 		ret = tkh_raw_pos(h, time, true, now, &range->first) ?:
@@ -489,12 +506,19 @@ static int tkh_find_range(const struct tk_history *h, clockid_t clock, ktime_t t
 
 		/* What is told is late by up to the bound, and what is older has the largest one */
 		ret = tkh_mono_pos(h, time - disorder, true, now, &range->first, &error);
-		range->error = tkh_error_ns(error) + disorder;
+		range->error = tkh_bound(tkh_error_ns(error) + disorder);
 		ret = ret ?: tkh_mono_pos(h, time, false, now, &range->until, &newer) ?:
 		      tkh_mono_pos(h, time + range->error, false, now, &range->last, &newer);
 	}
-	range->first = min(range->first, range->until);
-	return ret;
+	if (ret)
+		return ret;
+
+	/* No counter value has it: it was between two of them */
+	if (range->first > range->until) {
+		range->last = max(range->last, min(range->first, now));
+		range->first = range->until;
+	}
+	return 0;
 }
 
 static const struct tkh_installation *tkh_recorded_at(const struct tk_history *h, u64 pos)
@@ -512,14 +536,18 @@ static bool tkh_is_over_suspend(const struct tk_history *h, const struct tkh_ran
 	return inst && inst->flags & TKH_RESUMED && range->first < inst->first;
 }
 
-static int tkh_count_at(const struct tk_history *h, u64 pos, struct tkh_count *count)
+/*
+ * The counter value at a position. Another history looks for the last time that the counter had
+ * it, so if it had it again since then, that is no way to get there.
+ */
+static int tkh_count_at(const struct tk_history *h, u64 pos, bool unique, struct tkh_count *count)
 {
 	const struct tkh_installation *inst = tkh_recorded_at(h, pos);
 
 	if (!inst)
 		return -ENODATA;
 	*count = (struct tkh_count) { .cs_id = inst->cs_id, .cycles = tkh_cycles(inst, pos) };
-	return 0;
+	return unique && !tkh_is_last(h, inst->cs_id, count->cycles, pos) ? -ENODATA : 0;
 }
 
 /* The time of a range of which the clock has the times @first and @last at both ends */
@@ -553,10 +581,12 @@ static __always_inline bool tkh_is_newest(const struct tk_history *h,
  * Convert @time of the clock @from, whose history this is. Either to the clock @to, if it is
  * of the @same history, or to the counter values which it may have been: from @counts[0] to
  * @counts[1], and as far as is known not after @counts[2]. Then @result has the bound of that
- * one and the flags. @stretch may be NULL, and need not be set.
+ * one and the flags. They have to be the last that the counter had these values if @unique.
+ * @stretch need not be set.
  */
 static __always_inline int tkh_try_convert_time(const struct tk_history *h, clockid_t from,
 						ktime_t time, clockid_t to, bool same,
+						bool unique,
 						struct ktime_cycles_time *result,
 						struct tkh_count *counts,
 						struct tkh_stretch *stretch)
@@ -579,14 +609,12 @@ static __always_inline int tkh_try_convert_time(const struct tk_history *h, cloc
 			*result = (struct ktime_cycles_time) {
 				.time = time - offs + tkh_offset(inst, wall, to),
 			};
-			if (stretch) {
-				*stretch = (struct tkh_stretch) {
-					.first	= offs + max(inst->mono + tkh_zone(inst->overlap),
-							     wall->mono + tkh_zone(wall->overlap)),
-					.last	= max(time, offs + tkh_newest_entry(h)->base - 1),
-					.offs	= result->time - time,
-				};
-			}
+			*stretch = (struct tkh_stretch) {
+				.first	= offs + max(inst->mono + tkh_zone(inst->overlap),
+						     wall->mono + tkh_zone(wall->overlap)),
+				.last	= max(time, offs + tkh_newest_entry(h)->base - 1),
+				.offs	= result->time - time,
+			};
 			return 0;
 		}
 	}
@@ -598,7 +626,7 @@ static __always_inline int tkh_try_convert_time(const struct tk_history *h, cloc
 			return ret;
 		if (by_offset) {
 			tkh_stamp_time(h, from, to, &stamp, result);
-			if (stretch && !stamp.flags && !tkh_is_settable(from)) {
+			if (!stamp.flags && !tkh_is_settable(from)) {
 				*stretch = (struct tkh_stretch) {
 					.first	= time - stamp.mono + stamp.part.mono +
 						  stamp.part.zone,
@@ -625,9 +653,9 @@ static __always_inline int tkh_try_convert_time(const struct tk_history *h, cloc
 		if (!ret)
 			tkh_range_time(&first, &last, result);
 	} else {
-		ret = tkh_count_at(h, range.first, &counts[0]) ?:
-		      tkh_count_at(h, range.last, &counts[1]) ?:
-		      tkh_count_at(h, range.until, &counts[2]);
+		ret = tkh_count_at(h, range.first, unique, &counts[0]) ?:
+		      tkh_count_at(h, range.last, unique, &counts[1]) ?:
+		      tkh_count_at(h, range.until, false, &counts[2]);
 		*result = (struct ktime_cycles_time) { .error_ns = range.error };
 		if (from != CLOCK_MONOTONIC_RAW)
 			result->error_ns = tkh_bound(stamp.ahead + range.error);
@@ -662,6 +690,7 @@ static int tkh_convert_one(const struct tk_history *h, clockid_t from, ktime_t t
 			   const struct tk_history *to_h, clockid_t to, enum clocksource_ids cs_id,
 			   struct ktime_cycles_time *result, struct tkh_stretch *stretch)
 {
+	struct tkh_stretch known;
 	struct tkh_count counts[3];
 	unsigned int seq;
 	u32 flags;
@@ -670,9 +699,14 @@ static int tkh_convert_one(const struct tk_history *h, clockid_t from, ktime_t t
 	do {
 		if (!tkh_read_begin(h, &seq))
 			return -EAGAIN;
-		ret = tkh_try_convert_time(h, from, time, to, h == to_h, result, counts, stretch);
+		known.first = KTIME_MAX;
+		known.last = KTIME_MIN;
+		ret = tkh_try_convert_time(h, from, time, to, h == to_h, to_h, result, counts,
+					   &known);
 	} while (tkh_read_retry(h, seq));
 
+	if (!ret && stretch && known.first <= known.last)
+		*stretch = known;
 	if (ret || h == to_h)
 		return ret;
 
@@ -862,6 +896,9 @@ EXPORT_SYMBOL_GPL(ktime_convert_time_to_cycles_batch);
 
 #define TKH_NR_EPOCHS		128
 
+/* How long the local clock may go on after what it stands still at in a suspend */
+#define TKH_FREEZE_NS		(100 * NSEC_PER_USEC)
+
 /**
  * struct tkh_epoch - Where the line of the local clock begins anew
  * @ns:		local_clock() in nanoseconds
@@ -945,6 +982,7 @@ static int tkh_try_local_to_counts(struct tkh_local *local, u64 time, struct tkh
 {
 	unsigned int head = READ_ONCE(local->head), nr = head - READ_ONCE(local->tail);
 	u32 mult = READ_ONCE(local->mult), shift = local->shift & 63;
+	struct tkh_epoch newer = { .cycles = U64_MAX };
 	bool found = false;
 
 	if (local->cs_id == CSID_GENERIC || !mult)
@@ -955,22 +993,31 @@ static int tkh_try_local_to_counts(struct tkh_local *local, u64 time, struct tkh
 		struct tkh_epoch epoch = *tkh_epoch_at(local, head - i);
 		u64 ns = time - epoch.ns, first, last;
 
+		/* The counter has started anew since then, and may have had the value again */
+		if (epoch.cycles > newer.cycles)
+			return found ? 0 : -ENODATA;
+		newer = epoch;
 		if (time < epoch.ns)
 			continue;
 		/* As far as the multiplication goes, beyond which there is another epoch */
-		if (ns >= U64_MAX >> shift)
+		if (ns >= (U64_MAX - mult) >> shift)
 			return i == 1 ? -EAGAIN : -ENODATA;
 
 		first = DIV64_U64_ROUND_UP(ns << shift, mult);
 		last = div_u64(((ns + 1) << shift) - 1, mult);
 		counts[0].cycles = (epoch.cycles + min(first, last)) & local->mask;
 		counts[0].cs_id = local->cs_id;
-		if (!found)
-			counts[1].cycles = (epoch.cycles + last) & local->mask;
+		if (found)
+			return 0;
+		counts[1].cycles = (epoch.cycles + last) & local->mask;
 		counts[1].cs_id = local->cs_id;
 		found = true;
-		/* Where an epoch begins, the clock may have stood still since the one before */
-		if (ns)
+		/*
+		 * On the way into a suspend, the clock goes on for a moment with the epoch before,
+		 * from where it stands still in the suspend. A renewed epoch drops a fraction.
+		 */
+		if (ns > TKH_FREEZE_NS ||
+		    (ns > 1 && i < nr && tkh_epoch_at(local, head - i - 1)->ns != epoch.ns))
 			return 0;
 	}
 	if (found)

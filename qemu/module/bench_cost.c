@@ -143,6 +143,10 @@ static int get_time(ktime_t *device_time, struct system_counterval_t *system, vo
 	*device_time = 0;
 	system->cycles = snap_cycles;
 	system->cs_id = CSID_ARM_ARCH_COUNTER;
+#ifdef CONFIG_TK_HISTORY
+	/* It was latched before the loop */
+	system->late = true;
+#endif
 	return 0;
 }
 
@@ -173,12 +177,12 @@ static void measure_present(void)
 	ndelay(1000);
 	ktime_get_snapshot_id(CLOCK_REALTIME, &now);
 	snap_cycles = now.cycles;
-	sink = cross_timestamp(&snap, &xtstamp);
-	/* There are none with tk_history=off */
-	if (sink == -ENODEV)
-		return;
+	sink = 0;
 	COST("cross timestamp, now", sink |= cross_timestamp(&snap, &xtstamp));
 	msleep(20);
+	/* There are none with tk_history=off */
+	if (!sink && cross_timestamp(&snap, &xtstamp) == -ERANGE)
+		return;
 	COST("cross timestamp, 20 ms later", sink |= cross_timestamp(&snap, &xtstamp));
 	if (sink)
 		pr_err("cost: no cross timestamp\n");

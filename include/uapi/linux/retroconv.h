@@ -35,13 +35,13 @@
  * In place of a counter: the values are nanoseconds of a clock, as __s64. A process in a
  * time namespace gives and gets those of its own clocks.
  */
-#define RETROCONV_FROM(clock_id)	(0x100 + (clock_id))
+#define RETROCONV_FROM(clock_id)	(0x100U + (clock_id))
 #define RETROCONV_FROM_REALTIME		0x100
 #define RETROCONV_FROM_MONOTONIC	0x101
 #define RETROCONV_FROM_MONOTONIC_RAW	0x104
 #define RETROCONV_FROM_BOOTTIME		0x107
 #define RETROCONV_FROM_TAI		0x10b
-#define RETROCONV_FROM_AUX(n)		(0x110 + (n))
+#define RETROCONV_FROM_AUX(n)		(0x110U + (n))
 /* The clock of the kernel's log, and of ftrace and perf by default. ENODEV on x86. */
 #define RETROCONV_FROM_LOCAL		0x200
 
