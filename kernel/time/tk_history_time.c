@@ -563,18 +563,23 @@ static void tkh_range_time(const struct ktime_cycles_time *first,
 /*
  * Most often nothing has been set since then. True if a clock that only goes forward had
  * @time in the newest part, and neither before it nor in the future. If it was before the
- * newest entry, that takes no counter read.
+ * newest entry, that takes no counter read. @end is CLOCK_MONOTONIC up to which that is known.
  */
 static __always_inline bool tkh_is_newest(const struct tk_history *h,
 					  const struct tkh_installation *inst,
-					  const struct tkh_wall *wall, clockid_t from, ktime_t time)
+					  const struct tkh_wall *wall, clockid_t from, ktime_t time,
+					  ktime_t *end)
 {
 	ktime_t mono = time - tkh_offset(inst, wall, from);
 
-	return !tkh_is_settable(from) && inst->cs_id != CSID_GENERIC && time >= 0 &&
-	       mono - inst->mono >= tkh_zone(inst->overlap) &&
-	       mono - wall->mono >= tkh_zone(wall->overlap) &&
-	       (mono < tkh_newest_entry(h)->base || mono <= tkh_mono_now(h));
+	if (tkh_is_settable(from) || inst->cs_id == CSID_GENERIC || time < 0 ||
+	    mono - inst->mono < tkh_zone(inst->overlap) ||
+	    mono - wall->mono < tkh_zone(wall->overlap))
+		return false;
+	*end = tkh_newest_entry(h)->base - 1;
+	if (mono > *end)
+		*end = tkh_mono_now(h);
+	return mono <= *end;
 }
 
 /*
@@ -602,8 +607,9 @@ static __always_inline int tkh_try_convert_time(const struct tk_history *h, cloc
 	if (by_offset) {
 		const struct tkh_installation *inst = tkh_newest_inst(h);
 		const struct tkh_wall *wall = tkh_newest_wall(h);
+		ktime_t end;
 
-		if (likely(tkh_is_newest(h, inst, wall, from, time))) {
+		if (likely(tkh_is_newest(h, inst, wall, from, time, &end))) {
 			ktime_t offs = tkh_offset(inst, wall, from);
 
 			*result = (struct ktime_cycles_time) {
@@ -612,7 +618,7 @@ static __always_inline int tkh_try_convert_time(const struct tk_history *h, cloc
 			*stretch = (struct tkh_stretch) {
 				.first	= offs + max(inst->mono + tkh_zone(inst->overlap),
 						     wall->mono + tkh_zone(wall->overlap)),
-				.last	= max(time, offs + tkh_newest_entry(h)->base - 1),
+				.last	= offs + end,
 				.offs	= result->time - time,
 			};
 			return 0;
