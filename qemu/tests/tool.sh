@@ -68,7 +68,7 @@ time_of() { $tool convert --clock realtime "$1" | cut -d' ' -f2; }
 date -s @1600000000 >/dev/null
 
 echo 'KTAP version 1'
-echo 1..56
+echo 1..55
 
 is 0 $tool --help && grep -qx 'EXIT STATUS' out && ! grep -q '::' out && [ ! -s err ] && cp out help &&
 	is 0 $tool -h && cmp out help && is 0 $tool convert -h && cmp out help
@@ -490,14 +490,3 @@ result 'too old'
 is 1 $tool convert --clock tai "$value" && is 0 $tool convert --clock boottime "$value" &&
 	is 0 $tool convert --clock monotonic "$value" && is 0 $tool convert --clock raw "$value"
 result 'for the clocks that were set, and for no other'
-
-# With another clocksource, there is still what was before
-dir=/sys/devices/system/clocksource/clocksource0
-real=$($tool convert --clock monotonic "$bent" | cut -d' ' -f2)
-echo jiffies >$dir/current_clocksource
-[ "$(cat $dir/current_clocksource)" = jiffies ] && is 0 $tool info && [ "$(field counter out)" = CNTVCT_EL0 ] &&
-	until=$(field 'in use until' out) && ! grep -q '^frequency\|^now' out && between $((bent)) $((until)) $((until)) &&
-	oldest=$(field 'oldest ' out) && between 1 $((oldest)) $((bent)) && is 0 $tool convert --clock monotonic "$bent" &&
-	[ "$(cut -d' ' -f2 out)" = "$real" ] && complains 'cannot read the counter' $tool now
-result 'info while another clocksource is in use'
-echo arch_sys_counter >$dir/current_clocksource
